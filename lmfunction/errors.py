@@ -1,0 +1,219 @@
+"""What can go wrong, split by who can mend it.
+
+::
+
+    LMError
+     |- ParameterError   the line or an argument is wrong; nothing was sent      (also a ValueError)
+     |- ProfileError     a profile, region, credential or endpoint is wrong      (also a ValueError)
+     |- GuardError       a guard refused, or nobody could confirm
+     |- TransportError   the call could not complete; `.sent` says what is known
+     |- ServiceError     AWS answered, and refused
+     |- FunctionError    the function ran and failed; `.result` holds its answer
+     |- BulkError        some of many invocations did not succeed
+     `- JournalError     the journal of a bulk run cannot be used
+    KeyboardInterrupt
+     `- InvocationInterrupted   Ctrl-C while waiting; says what is known
+
+Every error is picklable, shows itself in IPython as a few lines of its own, and carries the request id when known.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from lmfunction._text import visible
+
+if TYPE_CHECKING:
+    from lmfunction._model import InvokeResult
+
+__all__ = [
+    "BulkError",
+    "FunctionError",
+    "GuardError",
+    "InvocationInterrupted",
+    "JournalError",
+    "LMError",
+    "ParameterError",
+    "ProfileError",
+    "ServiceError",
+    "TransportError",
+]
+
+
+class _ShortTraceback:
+    """Gives an exception the hook by which IPython shows its own lines instead of a traceback.
+
+    IPython asks `hasattr(error, "_render_traceback_")`, so an error whose `full_traceback` is set hides the hook.
+    """
+
+    full_traceback: bool = False
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "_render_traceback_" and not self.full_traceback:
+            return self._short_lines
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _short_lines(self) -> list[str]:
+        return f"{type(self).__name__}: {self}".splitlines()
+
+
+class LMError(_ShortTraceback, Exception):
+    """Base of every error that lmfunction raises.
+
+    `request_id` is the request id AWS gave, when an answer was seen.
+    """
+
+    def __init__(self, message: str = "", *, request_id: str | None = None) -> None:
+        super().__init__(message)
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        return visible(str(self.args[0])) if self.args else ""
+
+
+class ParameterError(LMError, ValueError):
+    """A line, a parameter or a value that cannot be used. Nothing was sent.
+
+    `parameter` is the cmdlet spelling (`Payload`) or None. `source` is the text in which `line` and `column`
+    (both from 1) point; secrets in it are masked already.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        parameter: str | None = None,
+        source: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+        self.source = source
+        self.line = line
+        self.column = column
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        caret = _caret(self.source, self.line or 1, self.column)
+        return f"{text}\n{caret}" if caret else text
+
+
+class ProfileError(LMError, ValueError):
+    """A profile, a region, a credential or an endpoint that cannot be used. Nothing was sent.
+
+    `file`, `line` and `column` (from 1) point into a YAML profile when the fault stands there.
+    """
+
+    def __init__(
+        self, message: str = "", *, file: str | None = None, line: int | None = None, column: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.file = file
+        self.line = line
+        self.column = column
+
+    def __str__(self) -> str:
+        where = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        text = super().__str__()
+        return f"{visible(where)}: {text}" if where else text
+
+
+class GuardError(LMError):
+    """A guard refused the call, or nobody was there to confirm it. Nothing was sent."""
+
+
+class TransportError(LMError):
+    """The call could not be completed.
+
+    `sent` is False when provably nothing reached AWS, True when AWS answered and the answer was lost, None when
+    nobody can know. `outcome` is the outcome class (`NOT_SENT`, `RESULT_LOST`, `UNKNOWN`); `attempts` counts the tries.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        sent: Literal[True, False] | None = None,
+        outcome: str = "UNKNOWN",
+        request_id: str | None = None,
+        attempts: int = 1,
+        retryable: bool = False,
+    ) -> None:
+        super().__init__(message, request_id=request_id)
+        self.sent = sent
+        self.outcome = outcome
+        self.attempts = attempts
+        self.retryable = retryable
+
+
+class ServiceError(LMError):
+    """AWS answered and refused, or failed itself.
+
+    `code` is the error code (`ResourceNotFoundException`), `status` the HTTP status, `reason` the throttling reason,
+    `retry_after` the seconds AWS asked to wait. `outcome` says whether the function can have run: `REJECTED` and
+    `THROTTLED_OUT` are certain that it did not, `UNKNOWN` is not.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: str = "",
+        status: int = 0,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        reason: str | None = None,
+        outcome: str = "UNKNOWN",
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(message, request_id=request_id)
+        self.code = code
+        self.status = status
+        self.retry_after = retry_after
+        self.reason = reason
+        self.outcome = outcome
+        self.attempts = attempts
+
+
+class FunctionError(LMError):
+    """The function ran and failed. `result` is the whole `InvokeResult`."""
+
+    def __init__(self, message: str = "", *, result: InvokeResult | None = None) -> None:
+        super().__init__(message, request_id=result.request_id if result is not None else None)
+        self.result = result
+
+
+class BulkError(LMError):
+    """Some of many invocations did not succeed. `result` is the whole bulk result."""
+
+    def __init__(self, message: str = "", *, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class JournalError(LMError):
+    """The journal of a bulk run cannot be used."""
+
+
+class InvocationInterrupted(_ShortTraceback, KeyboardInterrupt):
+    """Ctrl-C while a call was under way: says whether the function can be running. Still a KeyboardInterrupt."""
+
+    def __init__(self, message: str = "", *, sent: Literal[True, False] | None = None) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+def _caret(source: str | None, line: int, column: int | None, width: int = 110) -> str:
+    """The line of `source` with a caret under `column`, cut to a window around it. Empty when there is no place."""
+    if source is None or column is None:
+        return ""
+    lines = source.split("\n")
+    text = lines[line - 1] if 0 < line <= len(lines) else ""
+    start = max(0, min(column - 1 - width // 2, len(text) - width))
+    window = text[start : start + width]
+    before = visible(window[: column - 1 - start], one_line=True)
+    after = visible(window[column - 1 - start :], one_line=True)
+    lead = "…" if start else ""
+    tail = "…" if start + width < len(text) else ""
+    return f"    {lead}{before}{after}{tail}\n    {' ' * len(lead + before)}^"
