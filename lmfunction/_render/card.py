@@ -1,0 +1,49 @@
+"""A card: what a result, an error or a plan shows, as plain values. Each medium has one renderer for it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Kind: TypeAlias = Literal["text", "data", "table", "log", "pairs"]
+
+
+class Tone(enum.Enum):
+    """What the badge means; the badge word says the same, so colour is never the only sign."""
+
+    OK = "ok"
+    FAILED = "failed"
+    WARNING = "warning"
+    INFO = "info"
+    DRYRUN = "dryrun"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True)
+class Section:
+    """One titled part of a card.
+
+    `body` is a str for `text` and `log`, anything JSON-like for `data`, rows (mappings) for `table` and
+    `(label, value)` tuples for `pairs`. A body that does not fit its kind is shown as data.
+    """
+
+    title: str
+    body: object
+    kind: Kind = "text"
+    open: bool = True
+    more: str = ""  # how to get the rest when it is cut: "r.payload, r.save('x.json')"
+    size: int | None = None  # bytes of the whole, when the caller knows: data is never dumped just to measure it
+
+
+@dataclass(frozen=True)
+class Card:
+    """A header line (badge, title, facts) above sections; `summary` goes into the notebook's output metadata."""
+
+    tone: Tone
+    status: str
+    title: str
+    facts: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
+    summary: Mapping[str, object] | None = None

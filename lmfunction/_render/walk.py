@@ -1,0 +1,188 @@
+"""A lazy walk over JSON-like data: lines, and where a branch opens and closes.
+
+The renderer stops asking when its room is used up, so a card costs what it shows and not what the payload
+weighs: nothing is dumped first and cut afterwards.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, NamedTuple
+
+from .leaf import leaf, quoted
+
+_KEY: Final = 120  # characters of a key
+_FLAT_ITEMS: Final = 12  # a branch of this many leaves may go on one line ...
+_FLAT_LEAF: Final = 60  # ... if none of its strings is longer than this
+
+
+class Step(enum.Enum):
+    """What an event is: a whole line, or the first or last line of a branch."""
+
+    LINE = "line"
+    OPEN = "open"
+    CLOSE = "close"
+
+
+class Event(NamedTuple):
+    """One line of pretty-printed data at `depth`; `holds` and `size` say how much a branch holds."""
+
+    step: Step
+    depth: int
+    key: str
+    text: str
+    holds: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How much of the data is wanted: columns of one line, levels, members of one branch, characters of one leaf."""
+
+    width: int = 100
+    depth: int = 12
+    items: int = 100
+    leaf: int = 400
+
+
+class Branch(NamedTuple):
+    """A mapping or sequence, told apart once."""
+
+    start: str
+    end: str
+    size: int
+    members: Iterable[tuple[str, object]]
+
+    @property
+    def holds(self) -> str:
+        """`3 keys`, `1 item`."""
+        noun = "key" if self.start.endswith("{") and self.end == "}" else "item"
+        return f"{self.size:,} {noun}{'' if self.size == 1 else 's'}"
+
+
+def branch(value: object) -> Branch | None:
+    """`value` as a branch, or None for a leaf."""
+    kind = type(value)  # not isinstance: it would ask the object for its __class__, which is the object's own code
+    try:
+        if issubclass(kind, Mapping):
+            assert isinstance(value, Mapping)
+            return Branch("{", "}", len(value), _pairs(value))
+        if issubclass(kind, list | tuple):
+            assert isinstance(value, list | tuple)
+            return Branch("[", "]", len(value), _unnamed(value))
+        if issubclass(kind, set | frozenset):
+            assert isinstance(value, set | frozenset)
+            return Branch("<set [", "]>", len(value), _unnamed(value))
+    except Exception:  # noqa: BLE001 - a mapping's own __len__ may fail; then it is shown as a leaf
+        return None
+    return None
+
+
+class Walk:
+    """One walk over one value. `cut` tells whether anything was left out, `shown` how many characters went by."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.cut = False
+        self.shown = 0
+        self._shape = shape
+        self._path: set[int] = set()
+
+    def events(self, value: object) -> Iterator[Event]:
+        """The lines of `value`, first to last."""
+        for event in self._value(value, 0, "", ""):
+            self.shown += len(event.key) + len(event.text) + 1
+            yield event
+
+    def _value(self, value: object, depth: int, key: str, comma: str) -> Iterator[Event]:
+        found = branch(value)
+        if found is None:
+            yield Event(Step.LINE, depth, key, self._leaf(value) + comma)
+        elif id(value) in self._path:
+            yield Event(Step.LINE, depth, key, f"<cycle>{comma}")
+        elif (flat := self._flat(found, depth, key)) is not None:
+            yield Event(Step.LINE, depth, key, flat + comma)
+        elif depth >= self._shape.depth:
+            self.cut = True
+            yield Event(Step.LINE, depth, key, f"{found.start}… {found.holds}{found.end}{comma}")
+        else:
+            self._path.add(id(value))
+            yield from self._members(found, depth, key, comma)
+            self._path.discard(id(value))
+
+    def _members(self, found: Branch, depth: int, key: str, comma: str) -> Iterator[Event]:
+        yield Event(Step.OPEN, depth, key, found.start, found.holds, found.size)
+        wanted = min(found.size, self._shape.items)
+        for index, (name, member) in enumerate(islice(found.members, wanted)):
+            yield from self._value(member, depth + 1, name, "," if index < found.size - 1 else "")
+        if found.size > wanted:
+            self.cut = True
+            rest = found._replace(size=found.size - wanted).holds.replace(" ", " more ", 1)
+            yield Event(Step.LINE, depth + 1, "", f"… {rest}")
+        yield Event(Step.CLOSE, depth, "", found.end + comma)
+
+    def _flat(self, found: Branch, depth: int, key: str) -> str | None:
+        """A small branch of leaves on one line, or None when it needs several."""
+        if found.size > _FLAT_ITEMS:
+            return None
+        words = []
+        for name, member in islice(found.members, _FLAT_ITEMS):
+            if (isinstance(member, str) and len(member) > _FLAT_LEAF) or _full(member):
+                return None
+            words.append(name + self._leaf(member))
+        line = found.start + ", ".join(words) + found.end
+        return line if 2 * depth + len(key) + len(line) + 1 <= self._shape.width else None
+
+    def _leaf(self, value: object) -> str:
+        inner = branch(value)
+        if inner is not None:
+            return inner.start + inner.end
+        if isinstance(value, str | bytes | bytearray) and len(value) > self._shape.leaf:
+            self.cut = True
+        return leaf(value, self._shape.leaf)
+
+
+def _full(value: object) -> bool:
+    inner = branch(value)
+    return inner is not None and inner.size > 0
+
+
+class _Again:
+    """Members that can be walked twice: once to try one line, once for many."""
+
+    def __init__(self, value: Iterable[object], named: bool) -> None:
+        self._value = value
+        self._named = named
+
+    def __iter__(self) -> Iterator[tuple[str, object]]:
+        try:
+            yield from self._members()
+        except Exception:  # noqa: BLE001 - a mapping may change or fail while it is walked: show what came
+            yield "", Unreadable()
+
+    def _members(self) -> Iterator[tuple[str, object]]:
+        if self._named:
+            assert isinstance(self._value, Mapping)
+            return ((f"{_key(name)}: ", member) for name, member in self._value.items())
+        return (("", member) for member in self._value)
+
+
+class Unreadable:
+    """Stands where a container failed to give its members."""
+
+    def __repr__(self) -> str:
+        return "<the rest cannot be read>"
+
+
+def _pairs(value: Mapping[object, object]) -> _Again:
+    return _Again(value, named=True)
+
+
+def _unnamed(value: Iterable[object]) -> _Again:
+    return _Again(value, named=False)
+
+
+def _key(name: object) -> str:
+    return quoted(name, _KEY) if type(name) is str else leaf(name, _KEY)
