@@ -1,0 +1,128 @@
+"""Bound values made what their parameters say they are: the one conversion for lines, splats, defaults and Python."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lmfunction._params import Cmdlet, Kind, Parameter
+from lmfunction._text import ascii_only, did_you_mean, shorten
+from lmfunction.errors import ParameterError
+
+# A payload of None is JSON's null, and a function named None is a slip; elsewhere None means "not given".
+_TAKES_NONE: Final = frozenset(["Payload", "FunctionName"])
+
+
+def convert(cmdlet: Cmdlet, values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` by parameter name, converted, under their Python names.
+
+    Raises ParameterError that names the parameter when a value is of the wrong kind.
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        parameter = cmdlet.by_name[name]
+        if value is None and name not in _TAKES_NONE:
+            continue
+        reader = _CONVERSIONS.get(parameter.kind)
+        found[parameter.target] = reader(parameter, value) if reader else value
+    return found
+
+
+def _text(parameter: Parameter, value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)  # a version number
+    if value is not None and not isinstance(value, str):
+        raise _wrong(parameter, value, "text")
+    return value
+
+
+def _choice(parameter: Parameter, value: Any) -> str:
+    if isinstance(value, str):
+        for choice in parameter.choices:
+            if choice.casefold() == value.casefold():
+                return choice
+    choices = ", ".join(parameter.choices)
+    shown = f"'{ascii_only(shorten(value, 40))}'" if isinstance(value, str) else type(value).__name__
+    hint = did_you_mean(value, parameter.choices) if isinstance(value, str) and value else ""
+    raise ParameterError(f"{parameter.name} is {shown}; it must be one of {choices}.{hint}", parameter=parameter.name)
+
+
+def _switch(parameter: Parameter, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong(parameter, value, "True or False")
+    return value
+
+
+def _seconds(parameter: Parameter, value: Any) -> float:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError):
+        raise _wrong(parameter, value, "a number of seconds") from None
+    return _in_range(parameter, number)
+
+
+def _whole(parameter: Parameter, value: Any) -> int:
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,18}", value):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _wrong(parameter, value, "a whole number")
+    return int(_in_range(parameter, value))
+
+
+def _mapping(parameter: Parameter, value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise ParameterError(f"{parameter.name} is not a JSON object.", parameter=parameter.name) from None
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise _wrong(parameter, value, "a mapping with text keys")
+    return dict(value)
+
+
+def _secret(parameter: Parameter, value: Any) -> str:
+    if not isinstance(value, str) or not value or not value.isprintable():
+        raise ParameterError(
+            f"{parameter.name} is not a usable secret: it must be printable text.", parameter=parameter.name
+        )
+    return value
+
+
+def _variable(parameter: Parameter, value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"\+?[^\W\d]\w*", value):
+        raise _wrong(parameter, value, "a variable's name, or +NAME")
+    return value
+
+
+_CONVERSIONS: Final = {
+    Kind.TEXT: _text,
+    Kind.CHOICE: _choice,
+    Kind.SWITCH: _switch,
+    Kind.SECONDS: _seconds,
+    Kind.WHOLE: _whole,
+    Kind.MAP: _mapping,
+    Kind.SECRET: _secret,
+    Kind.VARIABLE: _variable,
+}
+
+
+def _in_range(parameter: Parameter, number: float) -> float:
+    low, high = parameter.minimum, parameter.maximum
+    if math.isnan(number) or (low is not None and number < low) or (high is not None and number > high):
+        raise ParameterError(
+            f"{parameter.name} is {number:g}; it must be {low:g} to {high:g}.", parameter=parameter.name
+        )
+    return number
+
+
+def _wrong(parameter: Parameter, value: Any, wants: str) -> ParameterError:
+    if isinstance(value, str):
+        shown = f"'{ascii_only(shorten(value, 40))}'"
+    else:
+        shown = type(value).__name__
+    return ParameterError(f"{parameter.name} is {shown}; it must be {wants}.", parameter=parameter.name)

@@ -1,0 +1,195 @@
+"""Which parameter gets which value: PowerShell's binding over the parameter table.
+
+Typed parameters by name, prefix or alias; then positions; a typed parameter beats a splatted one on either side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from lmfunction._grammar import Help, Name, Splat, Stage, Value, parse_arguments, parse_line
+from lmfunction._mask import masked_line, masked_text
+from lmfunction._params import Cmdlet, Kind, Parameter
+from lmfunction._text import did_you_mean
+from lmfunction._values import Scope, read, resolve
+from lmfunction.errors import ParameterError
+
+Origin = Literal["typed", "splatted", "default", "body"]
+_STRENGTH: Final = {"default": 0, "splatted": 1, "body": 2, "typed": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A value bound to a parameter; `column` is where it stands in the line, 0 when it does not stand there."""
+
+    value: Any
+    origin: Origin = "typed"
+    column: int = 0
+
+
+@dataclass
+class Bindings:
+    """What a stage binds: parameter name -> value. `wants_help` when `-?` was typed."""
+
+    cmdlet: Cmdlet
+    source: str
+    values: dict[str, Bound] = field(default_factory=dict)
+    wants_help: bool = False
+
+    def error(self, message: str, column: int, parameter: str | None = None) -> ParameterError:
+        """An error at `column` of the line."""
+        return ParameterError(message, parameter=parameter, source=self.source, line=1, column=column)
+
+
+def bind_line(cmdlet: Cmdlet, text: str, scope: Scope) -> Bindings:
+    """What the line `text`, the cmdlet's own name taken off, binds. It must be one stage."""
+    try:
+        stages = parse_line(text)
+    except ParameterError as error:
+        raise ParameterError(
+            str(error.args[0]), parameter=error.parameter, source=masked_text(text), line=1, column=error.column
+        ) from None
+    return bind(cmdlet, stages[0], scope)
+
+
+def bind_arguments(cmdlet: Cmdlet, arguments: list[str], scope: Scope) -> Bindings:
+    """What a terminal's arguments bind."""
+    return bind(cmdlet, parse_arguments(arguments), scope)
+
+
+def bind(cmdlet: Cmdlet, stage: Stage, scope: Scope) -> Bindings:
+    """What `stage` binds to the parameters of `cmdlet`.
+
+    Raises ParameterError that points into the line, whose payloads and secrets are blanked.
+    """
+    try:
+        return _Binding(cmdlet, stage, scope).result()
+    except ParameterError as error:
+        if error.column is None or error.source != stage.source:
+            raise
+        raise ParameterError(
+            str(error.args[0]),
+            parameter=error.parameter,
+            source=masked_line(stage, cmdlet),
+            line=1,
+            column=error.column,
+        ) from None
+
+
+def refuse_together(bindings: Bindings) -> None:
+    """Refuses parameters that exclude each other; a default gives way to what was given."""
+    for name in list(bindings.values):
+        bound = bindings.values.get(name)
+        for other in bindings.cmdlet.by_name[name].excludes if bound else ():
+            against = bindings.values.get(other)
+            if bound is None or against is None:
+                continue
+            if bound.origin == "default" or against.origin == "default":
+                del bindings.values[name if bound.origin == "default" else other]
+                break
+            column = max(bound.column, against.column)
+            raise bindings.error(f"-{name} and -{other} exclude each other: give one of them.", column, name)
+
+
+class _Binding:
+    def __init__(self, cmdlet: Cmdlet, stage: Stage, scope: Scope) -> None:
+        self.stage = stage
+        self.scope = scope
+        self.bindings = Bindings(cmdlet, stage.source)
+        self.positional: list[Value | Bound] = []
+        self.splatted: dict[str, Bound] = {}
+
+    def result(self) -> Bindings:
+        tokens = list(self.stage.tokens)
+        while tokens:
+            token = tokens.pop(0)
+            if isinstance(token, Help):
+                self.bindings.wants_help = True
+            elif isinstance(token, Splat):
+                self._take_splat(token)
+            elif isinstance(token, Name):
+                self._take_name(token, tokens)
+            else:
+                self.positional.append(token)
+        self._take_positions()
+        self.bindings.values = {**self.splatted, **self.bindings.values}
+        refuse_together(self.bindings)
+        return self.bindings
+
+    def _take_name(self, token: Name, tokens: list[Any]) -> None:
+        parameter = self._find(token.text, token.column)
+        if parameter is None:
+            return
+        if parameter.name in self.bindings.values:
+            raise self._error(f"-{parameter.name} is given twice.", token.column, parameter)
+        if parameter.kind is Kind.SWITCH and not token.attached:
+            self.bindings.values[parameter.name] = Bound(True, "typed", token.column)
+            return
+        following = tokens[0] if tokens else None
+        if not isinstance(following, Value):
+            what = (
+                "another parameter follows; put a value that begins with a dash in quotes"
+                if following
+                else "none follows"
+            )
+            raise self._error(f"-{parameter.name} needs a value: {what}.", token.column, parameter)
+        tokens.pop(0)
+        self._bind(parameter, following)
+
+    def _find(self, text: str, column: int) -> Parameter | None:
+        """The parameter, or None when the text asks for help."""
+        try:
+            parameter = self.bindings.cmdlet.find(text)
+        except ParameterError as error:
+            if text.casefold() in ("help", "h"):
+                self.bindings.wants_help = True
+                return None
+            raise self._error(str(error), column) from None
+        if parameter.refused:
+            raise self._error(f"-{parameter.name} is not available: {parameter.refused}", column, parameter)
+        return parameter
+
+    def _bind(self, parameter: Parameter, value: Value | Bound) -> None:
+        if isinstance(value, Value):
+            value = Bound(read(parameter, value, self.scope, self.stage.source), "typed", value.column)
+        self.bindings.values[parameter.name] = value
+
+    def _take_splat(self, token: Splat) -> None:
+        try:
+            found = resolve(token.path, self.scope)
+        except KeyError:
+            hint = did_you_mean(token.path.name, [str(n) for n in self.scope.names], prefix="@")
+            raise self._error(f"@{token.path.name} is not defined.{hint}", token.column) from None
+        except ParameterError as error:
+            raise self._error(str(error), token.column) from None
+        if isinstance(found, list | tuple):
+            self.positional += [Bound(item, "splatted", token.column) for item in found]
+            return
+        if not isinstance(found, Mapping):
+            kind = type(found).__name__
+            raise self._error(f"@{token.path.name} is {kind}; a splat needs a mapping or a list.", token.column)
+        for key, item in found.items():
+            parameter = self._find(str(key).removeprefix("-"), token.column)
+            if parameter is None:
+                continue
+            if parameter.name in self.splatted:
+                raise self._error(f"@{token.path.name} gives -{parameter.name} a second time.", token.column, parameter)
+            self.splatted[parameter.name] = Bound(item, "splatted", token.column)
+
+    def _take_positions(self) -> None:
+        taken = {*self.bindings.values, *self.splatted}
+        free = [p for p in self.bindings.cmdlet.positional if p.name not in taken]
+        for index, value in enumerate(self.positional):
+            if index >= len(free):
+                raise self._error(self._too_many(value), value.column)
+            self._bind(free[index], value)
+
+    def _too_many(self, value: Value | Bound) -> str:
+        text = value.text if isinstance(value, Value) else ""
+        hint = did_you_mean(text, self.bindings.cmdlet.by_name, prefix="-") if text.isidentifier() else ""
+        return f"This value belongs to no parameter: every position is taken.{hint}"
+
+    def _error(self, message: str, column: int, parameter: Parameter | None = None) -> ParameterError:
+        return self.bindings.error(message, column, parameter.name if parameter else None)

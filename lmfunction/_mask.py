@@ -1,0 +1,68 @@
+"""A command line without the values in it, column for column, so that an error can show where without telling what."""
+
+from __future__ import annotations
+
+import re
+
+from lmfunction import _json
+from lmfunction._grammar import Form, Name, Stage, Token, Value
+from lmfunction._params import Cmdlet, Kind
+from lmfunction.errors import ParameterError
+
+_HIDDEN_KINDS = frozenset([Kind.JSON, Kind.BASE64, Kind.STREAM, Kind.MAP])
+_SECRET_NAME = re.compile(r"[-–—―]{1,2}(?:s(?:k|t|ec|es)|a(?:k|c))[\w-]*[:=\s]\s*(?P<value>\S+)", re.IGNORECASE)
+_ACCESS_KEY = re.compile(r"\b(?:A3T|AKIA|ASIA)[A-Z0-9]{16}\b")
+
+
+def masked_line(stage: Stage, cmdlet: Cmdlet) -> str:
+    """The stage's line with payloads blanked but for their keys, and secrets blanked whole."""
+    line = stage.source
+    for value, kind in _kinds(stage.tokens, cmdlet):
+        start, end = value.column - 1, value.end
+        if kind is Kind.SECRET:
+            line = line[:start] + "·" * (end - start) + line[end:]
+        elif kind in _HIDDEN_KINDS:
+            line = line[:start] + _json.masked(line[start:end]) + line[end:]
+    return _without_secrets(line)
+
+
+def masked_text(text: str) -> str:
+    """`text`, which could not be taken apart, with everything from the first quote or bracket on blanked."""
+    start = next((i for i, c in enumerate(text) if c in "'\"`{["), len(text))
+    return _without_secrets(text[:start] + _json.masked(text[start:]))
+
+
+def _without_secrets(line: str) -> str:
+    """Secrets by their look: what follows a secret's parameter, and access key ids wherever they stand."""
+    for pattern, group in ((_SECRET_NAME, "value"), (_ACCESS_KEY, 0)):
+        for match in pattern.finditer(line):
+            start, end = match.span(group)
+            if line[start] not in "$@":
+                line = line[:start] + "·" * (end - start) + line[end:]
+    return line
+
+
+def _kinds(tokens: tuple[Token, ...], cmdlet: Cmdlet) -> list[tuple[Value, Kind | None]]:
+    """Each value with the kind of the parameter it belongs to; a later positional value counts as a payload."""
+    found: list[tuple[Value, Kind | None]] = []
+    owner: Kind | None = None
+    positional = 0
+    for token in tokens:
+        if isinstance(token, Name):
+            owner = _kind_of(token, cmdlet)
+        elif isinstance(token, Value):
+            if owner is None:
+                positional += 1
+                owner = None if positional == 1 else Kind.JSON
+            if token.form not in (Form.PATH, Form.EXPRESSION):
+                found.append((token, owner))
+            owner = None
+    return found
+
+
+def _kind_of(name: Name, cmdlet: Cmdlet) -> Kind | None:
+    try:
+        kind = cmdlet.find(name.text).kind
+    except ParameterError:
+        return Kind.JSON  # an unknown parameter may be a misspelt one that holds data
+    return None if kind is Kind.SWITCH and not name.attached else kind

@@ -1,0 +1,306 @@
+"""The answer to one invocation as people read it, and what is known about each send."""
+
+from __future__ import annotations
+
+import enum
+import json
+import os
+import pathlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lmfunction import _wire
+from lmfunction._explain import FunctionFailure, explain
+from lmfunction._request import InvokeRequest
+from lmfunction._text import did_you_mean, one_line
+from lmfunction._wire import Report
+from lmfunction.errors import FunctionError, LMError
+
+
+class Outcome(enum.StrEnum):
+    """What is known about one send; the class decides whether it may be sent again."""
+
+    OK = "OK"
+    FUNCTION_ERROR = "FUNCTION_ERROR"
+    ACCEPTED = "ACCEPTED"  # queued by Lambda, or checked by a dry run
+    REJECTED = "REJECTED"  # refused for good
+    THROTTLED_OUT = "THROTTLED_OUT"  # refused for now, and patience ended
+    NOT_SENT = "NOT_SENT"
+    RESULT_LOST = "RESULT_LOST"  # it ran, its answer was cut
+    UNKNOWN = "UNKNOWN"  # nobody can know whether it ran
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One send: what came of it, how long it took and how long was waited before it, in ms."""
+
+    outcome: Outcome
+    code: str = ""
+    elapsed_ms: float = 0.0
+    waited_ms: float = 0.0
+
+
+# Wire name -> attribute, for everything `-Select` and `to_dict()` know.
+RESULT_MEMBERS: Final[Mapping[str, str]] = {
+    "StatusCode": "status_code",
+    "FunctionError": "function_error",
+    "ExecutedVersion": "executed_version",
+    "Payload": "payload",
+    "LogResult": "log_result",
+    "Log": "log",
+    "DurableExecutionArn": "durable_execution_arn",
+    "RequestId": "request_id",
+    "TraceId": "trace_id",
+    "Report": "report",
+    "Error": "error",
+    "Attempts": "attempts",
+    "ElapsedMs": "elapsed_ms",
+}
+_ATTRIBUTE_OF: Final = {name.casefold(): attribute for name, attribute in RESULT_MEMBERS.items()}
+
+
+class InvokeResult:
+    """The answer to one invocation.
+
+    Attributes are Python's spelling (`status_code`), item access and `-Select` the wire's (`r["StatusCode"]`).
+    `payload` is the decoded JSON, else text, else bytes; `raw_payload` always the bytes as received. `elapsed_ms`
+    is the caller's time over all attempts. `attempts` counts the sends, `attempt_log` tells what came of each.
+    A function that failed is a result too: `ok` is False and `error` tells why.
+    """
+
+    __slots__ = (
+        "_decoded",
+        "_failure",
+        "_resend",
+        "attempt_log",
+        "durable_execution_arn",
+        "elapsed_ms",
+        "executed_version",
+        "function_error",
+        "log_result",
+        "raw_payload",
+        "request",
+        "request_id",
+        "status_code",
+        "trace_id",
+    )
+
+    def __init__(
+        self,
+        request: InvokeRequest,
+        status_code: int,
+        raw_payload: bytes = b"",
+        *,
+        function_error: str | None = None,
+        log_result: str | None = None,
+        executed_version: str | None = None,
+        durable_execution_arn: str | None = None,
+        request_id: str | None = None,
+        trace_id: str | None = None,
+        elapsed_ms: float = 0.0,
+        attempt_log: tuple[Attempt, ...] = (),
+        resend: Callable[[InvokeRequest], InvokeResult] | None = None,
+    ) -> None:
+        self.request = request
+        self.status_code = status_code
+        self.raw_payload = raw_payload
+        self.function_error = function_error
+        self.log_result = log_result
+        self.executed_version = executed_version
+        self.durable_execution_arn = durable_execution_arn
+        self.request_id = request_id
+        self.trace_id = trace_id
+        self.elapsed_ms = elapsed_ms
+        self.attempt_log = attempt_log
+        self._resend = resend
+        self._decoded: list[Any] = []
+        self._failure: FunctionFailure | None = None
+
+    @property
+    def payload(self) -> Any:
+        """The answer's body decoded: JSON's value, else text, else bytes; None when the body is empty."""
+        if not self._decoded:
+            self._decoded.append(_decode(self.raw_payload))
+        return self._decoded[0]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the function did not fail."""
+        return self.function_error is None
+
+    @property
+    def error(self) -> FunctionFailure | None:
+        """Why the function failed, or None."""
+        if self.function_error is not None and self._failure is None:
+            self._failure = explain(self.function_error, self.payload)
+        return self._failure
+
+    @property
+    def log(self) -> str | None:
+        """The log tail as text (`LogType` Tail: the last 4 KB), or None."""
+        return _wire.decode_log(self.log_result)
+
+    @property
+    def report(self) -> Report | None:
+        """The REPORT figures of the log tail, or None."""
+        return _wire.parse_report(self.log)
+
+    @property
+    def attempts(self) -> int:
+        """How many times the request was sent or tried."""
+        return max(len(self.attempt_log), 1)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome class of the call."""
+        if self.function_error is not None:
+            return Outcome.FUNCTION_ERROR
+        return Outcome.OK if self.status_code == 200 else Outcome.ACCEPTED
+
+    def raise_for_error(self) -> InvokeResult:
+        """The result itself; raises FunctionError when the function failed."""
+        if self.error is not None:
+            raise FunctionError(_failure_text(self, self.error), result=self)
+        return self
+
+    def select(self, expression: str) -> Any:
+        """What the JMESPath `expression` finds in `to_dict()`; the first name is matched in any case."""
+        from lmfunction._select import compile_expression
+
+        return compile_expression(expression, RESULT_MEMBERS).search(self.to_dict())
+
+    def replay(self) -> InvokeResult:
+        """Sends the same request again, through the session that sent it, and gives the new result."""
+        if self._resend is None:
+            raise LMError("This result was loaded or made by hand: there is no session to send it again with.")
+        return self._resend(self.request)
+
+    def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
+        """Writes the raw payload to `path`; a crash leaves the old file or the new one, never half."""
+        target = pathlib.Path(path)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(self.raw_payload)
+            pathlib.Path(name).replace(target)
+        except BaseException:
+            pathlib.Path(name).unlink(missing_ok=True)
+            raise
+        return target
+
+    def to_dict(self) -> dict[str, Any]:
+        """A plain dict under the wire's names, payload and log decoded, absent members left out."""
+        found: dict[str, Any] = {}
+        for name, attribute in RESULT_MEMBERS.items():
+            value = getattr(self, attribute)
+            if attribute == "payload":
+                if self.raw_payload:
+                    found[name] = value
+            elif isinstance(value, Report | FunctionFailure):
+                found[name] = _camel(value)
+            elif value is not None:
+                found[name] = value
+        return found
+
+    def to_frame(self) -> Any:
+        """The payload as a pandas DataFrame: one row for an object, one a list item. Needs `lmfunction[frame]`."""
+        import pandas as pd
+
+        rows = self.payload if isinstance(self.payload, list) else [self.payload]
+        return pd.DataFrame([row if isinstance(row, dict) else {"Payload": row} for row in rows])
+
+    def keys(self) -> list[str]:
+        """The wire names that this result has."""
+        return list(self.to_dict())
+
+    def __getitem__(self, name: str) -> Any:
+        attribute = _ATTRIBUTE_OF.get(name.casefold()) if isinstance(name, str) else None
+        if attribute is None:
+            raise KeyError(f"{name!r} is no member of a result.{did_you_mean(str(name), RESULT_MEMBERS)}")
+        return getattr(self, attribute)
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = RESULT_MEMBERS.get(name)
+        if attribute is None:
+            hint = did_you_mean(name, [*RESULT_MEMBERS.values(), *RESULT_MEMBERS])
+            raise AttributeError(f"InvokeResult has no attribute {name!r}.{hint}")
+        return getattr(self, attribute)
+
+    def __iter__(self) -> Iterator[Any]:
+        # Without this, item access alone would make Python try r[0], r[1] ...
+        raise TypeError("an InvokeResult is one object; iterate over its .payload")
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *RESULT_MEMBERS})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__ if name not in ("_resend", "_decoded", "_failure")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+        self._resend, self._decoded, self._failure = None, [], None
+
+    def __repr__(self) -> str:
+        if self.function_error is not None:
+            what = f" {self.function_error} {self.error}"
+        else:
+            what = f" {self.raw_payload[:300].decode('utf-8', 'replace')}" if self.raw_payload else ""
+        version = f" {self.executed_version}" if self.executed_version else ""
+        head = f"<InvokeResult {self.status_code} {self.request.label}{version} {self.elapsed_ms:.0f} ms"
+        return one_line(f"{head}{what}", 160) + ">"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        from lmfunction._cards import result_card
+        from lmfunction._render import mime_bundle
+
+        return mime_bundle(lambda: result_card(self), lambda: repr(self), include, exclude)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.keys()
+
+
+def _decode(raw: bytes) -> Any:
+    if not raw:
+        return None
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            return raw
+
+
+def _camel(value: Report | FunctionFailure) -> dict[str, Any]:
+    """A small value under CamelCase names, absent members left out: `{"DurationMs": 3.0}`."""
+    pairs = ((name, getattr(value, name)) for name in value.__slots__)
+    return {
+        "".join(part.capitalize() for part in name.split("_")): list(item) if isinstance(item, tuple) else item
+        for name, item in pairs
+        if item not in (None, "", ())
+    }
+
+
+def _failure_text(result: InvokeResult, failure: FunctionFailure) -> str:
+    """The few lines that a FunctionError shows: what, where, which request, the last log line, the cure."""
+    lines = [f"{result.request.label} failed: {one_line(str(failure), 500)}"]
+    source = next((line.strip() for line in reversed(failure.stack_trace) if 'File "' in line), None)
+    if source:
+        lines.append(f"  at {one_line(source, 200)}")
+    told = (result.log or "").splitlines()
+    last = next((line for line in reversed(told) if line.strip() and not line.startswith(_LAMBDA_LINES)), None)
+    if last:
+        lines.append(f"  log: {one_line(last, 200)}")
+    if failure.hint:
+        lines.append(f"  {failure.hint}")
+    lines.append(f"  RequestId: {result.request_id or 'unknown'}")
+    return "\n".join(lines)
+
+
+_LAMBDA_LINES: Final = ("START ", "END ", "REPORT ", "XRAY ")

@@ -1,0 +1,143 @@
+"""What a row of the parameter table says, and which parameter a typed name means. The rows stand in `_table`.
+
+Binder, help, completion, doors and the README's check all read it. A parameter's `kind` decides how a literal is read;
+its `rank` decides which of several parameters a prefix means, by PowerShell's rule
+(`MergedCommandParameterMetadata.GetMatchingParameter`): an exact name, then an exact alias, then the prefix over names
+and aliases, where a declared parameter beats the common ones when exactly one declared one is left. Parameters that
+PowerShell's cmdlet does not have (`Rank.OURS`) are looked at last, so that no prefix means something else here.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from lmfunction._text import did_you_mean
+from lmfunction.errors import ParameterError
+
+
+class Kind(enum.StrEnum):
+    """How a parameter's value is read."""
+
+    TEXT = "text"
+    JSON = "JSON"  # JSON text as written, or a Python object to be written as JSON
+    STREAM = "bytes"  # bytes, an open file, a path, lines
+    BASE64 = "base64 text"
+    CHOICE = "choice"
+    SWITCH = "switch"
+    SECONDS = "seconds"
+    WHOLE = "whole number"
+    MAP = "mapping"
+    SECRET = "secret"  # noqa: S105 - the name of a kind
+    OBJECT = "object"
+    VARIABLE = "variable name"
+
+
+class Rank(enum.IntEnum):
+    """Whose parameter it is: the PowerShell cmdlet's own, one that all its cmdlets share, or ours."""
+
+    DECLARED = 0
+    COMMON = 1
+    OURS = 2
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One row of the table. `position` counts from 1; `refused` says why a known PowerShell parameter is not taken."""
+
+    name: str
+    kind: Kind
+    help: str
+    aliases: tuple[str, ...] = ()
+    position: int | None = None
+    by_value: bool = False
+    by_name: bool = True
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    default: str = ""
+    rank: Rank = Rank.DECLARED
+    excludes: tuple[str, ...] = ()
+    mandatory: bool = False
+    refused: str = ""
+
+    @cached_property
+    def target(self) -> str:
+        """The name inside Python: `function_name` for FunctionName."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", self.name).lower()
+
+    @cached_property
+    def spellings(self) -> tuple[str, ...]:
+        """Name and aliases, folded."""
+        return tuple(n.casefold() for n in (self.name, *self.aliases))
+
+
+@dataclass(frozen=True)
+class Example:
+    """A line that help shows, and what it does."""
+
+    line: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Cmdlet:
+    """A cmdlet under its PowerShell name and its Python names. `body` is the parameter that a cell's body feeds."""
+
+    name: str
+    python_names: tuple[str, ...]
+    synopsis: str
+    parameters: tuple[Parameter, ...]
+    body: str | None = None
+    examples: tuple[Example, ...] = ()
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Parameter]:
+        """The parameters by their names."""
+        return {p.name: p for p in self.parameters}
+
+    @cached_property
+    def by_target(self) -> Mapping[str, Parameter]:
+        """The parameters by their Python names."""
+        return {p.target: p for p in self.parameters}
+
+    @cached_property
+    def positional(self) -> tuple[Parameter, ...]:
+        """The parameters with a position, in order."""
+        found = [p for p in self.parameters if p.position is not None]
+        return tuple(sorted(found, key=lambda p: p.position or 0))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name it goes by."""
+        return (self.name, *self.python_names)
+
+    def find(self, text: str) -> Parameter:
+        """The parameter that `text` (without its dash, any case, `kebab-case` too) means.
+
+        Raises ParameterError when it means none, or more than one.
+        """
+        wanted = text.replace("-", "").replace("_", "").casefold()
+        for spelling in (0, slice(1, None)):
+            exact = [p for p in self.parameters if wanted in _as_tuple(p.spellings[spelling])]
+            if exact:
+                return exact[0]
+        hits = [p for p in self.parameters if wanted and any(s.startswith(wanted) for s in p.spellings)]
+        powershell = [p for p in hits if p.rank is not Rank.OURS]
+        if len(powershell or hits) == 1:
+            return (powershell or hits)[0]
+        declared = [p for p in powershell if p.rank is Rank.DECLARED]
+        if len(declared) == 1:
+            return declared[0]
+        if not hits:
+            known = [n for p in self.parameters for n in (p.name, *p.aliases)]
+            raise ParameterError(f"{self.name} has no parameter -{text}.{did_you_mean(wanted, known, prefix='-')}")
+        meant = " ".join(f"-{p.name}" for p in declared or powershell or hits)
+        raise ParameterError(f"-{text} is ambiguous: it begins {meant}. Type more of the name.")
+
+
+def _as_tuple(found: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (found,) if isinstance(found, str) else found

@@ -1,0 +1,290 @@
+"""What a written value means for the parameter it is bound to: the parameter's kind reads the value's form.
+
+A text parameter keeps text as it stands, also an undefined `$NAME` (`$LATEST`); any other parameter takes a `$name`
+only when it is defined. What a variable holds is never read again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from lmfunction import _json, _wire
+from lmfunction._files import read_file, read_text_file
+from lmfunction._grammar import Form, Value
+from lmfunction._params import Kind, Parameter
+from lmfunction._paths import Expression, Part, Path, braced_path, json_objects
+from lmfunction._text import did_you_mean
+from lmfunction.errors import ParameterError
+
+_CONSTANTS: Final = {"true": True, "false": False, "null": None}
+_SWITCH_WORDS: Final = {"true": True, "$true": True, "1": True, "false": False, "$false": False, "0": False}
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a line can refer to: the variables, the environment, and at the terminal the standard input."""
+
+    names: Mapping[str, Any] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    stdin: Callable[[int], bytes] | None = None
+
+    def evaluate(self, source: str) -> Any:
+        """The value of a Python expression over the variables."""
+        namespace = self.names if isinstance(self.names, dict) else dict(self.names)
+        return eval(source, namespace)  # noqa: S307 - the line's author is the kernel's user; `$(...)` asks for it
+
+
+def read(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
+    """The object that `value` gives to `parameter`. `source` is the line, for carets.
+
+    Raises ParameterError at the value's column, or inside it where JSON is broken.
+    """
+    try:
+        return _READERS.get(parameter.kind, _read_text)(parameter, value, scope, source)
+    except ParameterError as error:
+        if error.column is not None and error.source == source:
+            raise
+        raise _anchored(error, parameter, value, source) from None
+
+
+def resolve(part: Path | Expression, scope: Scope) -> Any:
+    """The object behind `$path` or `$(expression)`. Raises KeyError when the name itself is not defined."""
+    if isinstance(part, Expression):
+        try:
+            return scope.evaluate(part.source)
+        except Exception as error:
+            raise ParameterError(f"$({part.source}) failed: {type(error).__name__}: {error}.") from error
+    if part.environment:
+        return scope.environ[part.name]
+    if part.name.casefold() in _CONSTANTS and not part.steps:
+        return _CONSTANTS[part.name.casefold()]
+    found = scope.names[part.name]
+    for is_attribute, step in part.steps:
+        found = _step(found, is_attribute, step, part)
+    return found
+
+
+def _step(found: Any, is_attribute: bool, step: str | int, path: Path) -> Any:
+    try:
+        if not is_attribute:
+            return found[step]
+        return found[step] if isinstance(found, Mapping) and step in found else getattr(found, str(step))
+    except (AttributeError, KeyError, IndexError, TypeError):
+        what = f"no attribute or key '{step}'" if is_attribute else f"no item [{step!r}]"
+        known = list(found) if isinstance(found, Mapping) else dir(found)
+        hint = did_you_mean(str(step), [k for k in known if isinstance(k, str)]) if isinstance(step, str) else ""
+        raise ParameterError(f"${path.name}: {type(found).__name__} has {what}.{hint}") from None
+
+
+def _read_text(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
+    if value.form is Form.TEMPLATE:
+        return _expanded(value, scope, parameter)
+    found, taken = _object(parameter, value, scope, undefined_is_text=True)
+    if taken:
+        return found
+    taken_from = _file(parameter, value, text=True) if value.form in (Form.WORD, Form.ARGUMENT) else None
+    return taken_from.rstrip("\r\n") if isinstance(taken_from, str) else value.text
+
+
+def _read_json(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
+    if value.form is Form.TEMPLATE:
+        return _checked(parameter, _expanded(value, scope, parameter), value, source)
+    found, taken = _object(parameter, value, scope)
+    if taken:
+        return found
+    if value.form in (Form.WORD, Form.ARGUMENT):
+        if value.text == "-":
+            return _standard_input(parameter, scope)
+        from_file = _file(parameter, value, text=True)
+        if from_file is not None:
+            return from_file
+    if value.form is not Form.BRACKETED:
+        return _checked(parameter, value.text, value, source)
+    objects = json_objects(value.text, value.column, source)
+    if objects:
+        # Checked first with a string of the same length in each variable's place, so that columns are the line's.
+        _checked(parameter, _filled(value.text, objects, lambda _, width: '""'.ljust(width)), value, source)
+    text = _filled(value.text, objects, lambda part, _: _as_json(parameter, part, scope))
+    return _checked(parameter, text, value, source)
+
+
+def _read_stream(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
+    found, taken = _object(parameter, value, scope)
+    if taken:
+        return found
+    if value.form in (Form.WORD, Form.ARGUMENT):
+        if value.text == "-":
+            return _standard_input(parameter, scope)
+        from_file = _file(parameter, value, text=False)
+        if from_file is not None:
+            return from_file
+    return _read_text(parameter, value, scope, source)
+
+
+def _read_typed(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
+    """A choice, a number, a mapping: an undefined variable is an error, the text is converted later."""
+    if parameter.kind is Kind.MAP and value.form is Form.BRACKETED:
+        return _read_json(parameter, value, scope, source)
+    found, taken = _object(parameter, value, scope)
+    return found if taken else _read_text(parameter, value, scope, source)
+
+
+def _read_switch(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
+    if value.text.casefold() in _SWITCH_WORDS:
+        return _SWITCH_WORDS[value.text.casefold()]
+    found, taken = _object(parameter, value, scope)
+    if not taken:
+        raise ParameterError(f"-{parameter.name} is a switch: write -{parameter.name}, or -{parameter.name}:$false.")
+    return bool(found)
+
+
+def _read_secret(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
+    found, taken = _object(parameter, value, scope)
+    if not taken:
+        raise ParameterError(
+            f"-{parameter.name} takes a $variable only, not typed text: this line and the history hold the secret now, "
+            "so replace it. Better still, use -ProfileName."
+        )
+    return found
+
+
+def _read_object(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
+    found, taken = _object(parameter, value, scope)
+    if not taken:
+        raise ParameterError(f"-{parameter.name} takes a $variable.")
+    return found
+
+
+def _read_variable(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
+    name = value.text.removeprefix("$")
+    if not re.fullmatch(r"\+?[^\W\d]\w*", name):
+        raise ParameterError(f"-{parameter.name} takes a variable's name, or +NAME to append to it.")
+    return name
+
+
+_READERS: Final = {
+    Kind.JSON: _read_json,
+    Kind.STREAM: _read_stream,
+    Kind.CHOICE: _read_typed,
+    Kind.SECONDS: _read_typed,
+    Kind.WHOLE: _read_typed,
+    Kind.MAP: _read_typed,
+    Kind.BASE64: _read_typed,
+    Kind.SWITCH: _read_switch,
+    Kind.SECRET: _read_secret,
+    Kind.OBJECT: _read_object,
+    Kind.VARIABLE: _read_variable,
+}
+
+
+def _object(parameter: Parameter, value: Value, scope: Scope, *, undefined_is_text: bool = False) -> tuple[Any, bool]:
+    """The object behind a variable or expression, and whether there is one."""
+    part: Part | None = value.parts[0] if value.form in (Form.PATH, Form.EXPRESSION) else None
+    if value.form is Form.BRACKETED:
+        part, undefined_is_text = braced_path(value.text), False
+    if part is None or isinstance(part, str):
+        return None, False
+    try:
+        return resolve(part, scope), True
+    except KeyError:
+        if undefined_is_text:
+            return None, False
+        assert isinstance(part, Path)
+        raise _undefined(part, parameter, scope) from None
+
+
+def _undefined(path: Path, parameter: Parameter, scope: Scope) -> ParameterError:
+    if path.environment:
+        return ParameterError(f"{parameter.name}: the environment has no variable {path.name}.")
+    hint = did_you_mean(path.name, [n for n in scope.names if not n.startswith("_")], prefix="$")
+    return ParameterError(f"{parameter.name}: ${path.name} is not defined.{hint}")
+
+
+def _expanded(value: Value, scope: Scope, parameter: Parameter) -> str:
+    """A double-quoted text with its variables filled in; an undefined one stays as it stands in a text parameter."""
+    pieces = []
+    for part in value.parts:
+        if isinstance(part, str):
+            pieces.append(part)
+            continue
+        try:
+            found = resolve(part, scope)
+        except KeyError:
+            assert isinstance(part, Path)
+            if parameter.kind is not Kind.TEXT:
+                raise _undefined(part, parameter, scope) from None
+            pieces.append(f"${part.name}")
+        else:
+            pieces.append(found if isinstance(found, str) else _json_or_text(found))
+    return "".join(pieces)
+
+
+def _json_or_text(found: Any) -> str:
+    try:
+        return _json.encode(found).decode()
+    except ParameterError:
+        return str(found)
+
+
+def _as_json(parameter: Parameter, part: Path | Expression, scope: Scope) -> str:
+    try:
+        found = resolve(part, scope)
+    except KeyError:
+        assert isinstance(part, Path)
+        raise _undefined(part, parameter, scope) from None
+    return _json.encode(
+        found, parameter=f"{parameter.name}: ${part.name if isinstance(part, Path) else '(...)'}"
+    ).decode()
+
+
+def _filled(
+    text: str, objects: list[tuple[Path | Expression, int, int]], fill: Callable[[Path | Expression, int], str]
+) -> str:
+    pieces: list[str] = []
+    position = 0
+    for part, start, end in objects:
+        pieces += [text[position:start], fill(part, end - start)]
+        position = end
+    return "".join((*pieces, text[position:]))
+
+
+def _checked(parameter: Parameter, text: str, value: Value, source: str) -> str:
+    """`text` when it is JSON; else the error points into the line, where the text stands there as long as written."""
+    try:
+        _json.check(text, parameter=parameter.name, allow_duplicate_keys=True)
+    except ParameterError as error:
+        if len(text) != len(value.text) or error.line != 1 or error.column is None:
+            raise
+        column = value.column + (value.form in (Form.LITERAL, Form.TEMPLATE)) + error.column - 1
+        message = str(error.args[0]).replace(f"column {error.column})", f"column {column})")
+        raise ParameterError(message, parameter=parameter.name, source=source, line=1, column=column) from None
+    return text
+
+
+def _file(parameter: Parameter, value: Value, *, text: bool) -> str | bytes | None:
+    """The content behind `file://PATH` (text) or `fileb://PATH` (bytes); None for anything else."""
+    scheme, separator, name = value.text.partition("://")
+    if not separator or scheme.casefold() not in ("file", "fileb"):
+        return None
+    if name[:1] in "'\"" and name[-1:] == name[:1]:
+        name = name[1:-1]
+    if scheme.casefold() == "fileb" and parameter.kind not in (Kind.JSON, Kind.STREAM, Kind.BASE64):
+        raise ParameterError(f"-{parameter.name} takes text: use file:// for a text file.")
+    reads_text = text and scheme.casefold() == "file"
+    reader = read_text_file if reads_text else read_file
+    return reader(name, limit=_wire.SYNC_REQUEST_LIMIT, parameter=parameter.name)
+
+
+def _standard_input(parameter: Parameter, scope: Scope) -> bytes:
+    if scope.stdin is None:
+        raise ParameterError(f"-{parameter.name} -: the standard input is read at the terminal only.")
+    return scope.stdin(_wire.SYNC_REQUEST_LIMIT + 1)
+
+
+def _anchored(error: ParameterError, parameter: Parameter, value: Value, source: str) -> ParameterError:
+    """The error with the parameter's name, pointing at the value in the line."""
+    return ParameterError(str(error.args[0]), parameter=parameter.name, source=source, line=1, column=value.column)

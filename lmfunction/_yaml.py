@@ -1,0 +1,174 @@
+"""YAML read strictly: one document of plain mappings, lists and scalars, with the place of each.
+
+Refused: tags, anchors and aliases, merge keys, duplicate keys, several documents, deep nesting, large files. A plain
+`yaml.safe_load` turns account 012345670123 into 1402433619 and `no` into False; here a scalar stays text until its
+reader says what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import yaml
+
+from lmfunction._text import visible
+
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?")
+_WORDS: Final = {"null": None, "~": None, "": None, "true": True, "false": False}
+
+
+class YamlError(ValueError):
+    """What is wrong with the text, and where (from 1)."""
+
+    def __init__(self, message: str, line: int, column: int) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A scalar's text; `plain` when it was written without quotes."""
+
+    text: str
+    plain: bool
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list."""
+
+    items: tuple[Node, ...]
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A mapping; its keys are scalars and stand once."""
+
+    items: tuple[tuple[Scalar, Node], ...]
+    line: int
+    column: int
+
+
+Node = Scalar | Sequence | Mapping
+
+
+def parse(text: str, *, max_bytes: int, max_depth: int = 100) -> Node | None:
+    """The one document in `text`; None when it is empty. Raises YamlError."""
+    if len(text.encode("utf-8", "surrogatepass")) > max_bytes:
+        raise YamlError(f"it is larger than {max_bytes:,} bytes", 1, 1)
+    if text.startswith("\ufeff"):
+        raise YamlError("it begins with a byte order mark: save it without one", 1, 1)
+    try:
+        return _document(_Events(yaml.parse(text, Loader=_LOADER), max_depth))
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        raise YamlError(
+            "it holds a character that YAML does not allow",
+            before.count("\n") + 1,
+            len(before) - before.rfind("\n"),
+        ) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        why = visible(error.problem or "it is not YAML", one_line=True)
+        raise YamlError(why, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1) from None
+
+
+def plain_value(node: Node | None, variable: Callable[[Scalar], Any]) -> Any:
+    """The JSON value that `node` spells, by YAML 1.2's core schema in its unsurprising part.
+
+    Only `true`, `false`, `null`, `~`, decimal integers and decimal fractions are not text: `no`, `1:30`, dates and
+    numbers with leading zeros stay text. A plain scalar that begins with `$` is given to `variable`.
+    """
+    if node is None:
+        return None
+    if isinstance(node, Mapping):
+        return {key.text: plain_value(value, variable) for key, value in node.items}
+    if isinstance(node, Sequence):
+        return [plain_value(item, variable) for item in node.items]
+    if not node.plain:
+        return node.text
+    if node.text.startswith("$"):
+        return variable(node)
+    if node.text in _WORDS:
+        return _WORDS[node.text]
+    try:
+        if _INTEGER.fullmatch(node.text):
+            return int(node.text)
+        return float(node.text) if _FLOAT.fullmatch(node.text) else node.text
+    except ValueError:
+        raise YamlError("a number has too many digits", node.line, node.column) from None
+
+
+class _Events:
+    """The parser's events, one at a time, with the depth they stand at."""
+
+    def __init__(self, events: Iterator[Any], max_depth: int) -> None:
+        self.events = events
+        self.depth = 0
+        self.max_depth = max_depth
+
+    def next(self) -> Any:
+        event = next(self.events)
+        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise YamlError("anchors and aliases are not allowed: write the value out", line, column)
+        if getattr(event, "tag", None):
+            raise YamlError(f"the tag {visible(event.tag, one_line=True)} is not allowed", line, column)
+        if isinstance(event, yaml.CollectionStartEvent):
+            self.depth += 1
+            if self.depth > self.max_depth:
+                raise YamlError(f"it is nested deeper than {self.max_depth} levels", line, column)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self.depth -= 1
+        return event
+
+
+def _document(events: _Events) -> Node | None:
+    events.next()  # the stream's start
+    event = events.next()
+    if isinstance(event, yaml.StreamEndEvent):
+        return None
+    node = _node(events, events.next())
+    events.next()  # the document's end
+    event = events.next()
+    if not isinstance(event, yaml.StreamEndEvent):
+        raise YamlError("a second document begins: keep one", event.start_mark.line + 1, event.start_mark.column + 1)
+    return node
+
+
+def _node(events: _Events, event: Any) -> Node:
+    line, column = event.start_mark.line + 1, event.start_mark.column + 1
+    if isinstance(event, yaml.ScalarEvent):
+        return Scalar(event.value, event.style is None, line, column)
+    if isinstance(event, yaml.SequenceStartEvent):
+        items = []
+        while not isinstance(event := events.next(), yaml.SequenceEndEvent):
+            items.append(_node(events, event))
+        return Sequence(tuple(items), line, column)
+    pairs: list[tuple[Scalar, Node]] = []
+    seen: set[str] = set()
+    while not isinstance(event := events.next(), yaml.MappingEndEvent):
+        key = _key(_node(events, event), seen)
+        seen.add(key.text)
+        pairs.append((key, _node(events, events.next())))
+    return Mapping(tuple(pairs), line, column)
+
+
+def _key(node: Node, seen: set[str]) -> Scalar:
+    if not isinstance(node, Scalar):
+        raise YamlError("a key must be text", node.line, node.column)
+    if node.plain and node.text == "<<":
+        raise YamlError("merge keys (<<) are not allowed: write the values out", node.line, node.column)
+    if node.text in seen:
+        raise YamlError(f"the key '{visible(node.text, one_line=True)}' stands twice", node.line, node.column)
+    return node
