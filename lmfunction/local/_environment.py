@@ -1,0 +1,229 @@
+"""One execution environment: a private folder, and a runtime process that is started when an event needs it.
+
+The folder outlives the process. After a timeout or a crash the next event finds its files in TMPDIR and a fresh
+process, as recorded from AWS (`/tmp` survives, module globals are reset).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lmfunction.local._functions import Configuration
+from lmfunction.local._invocation import (
+    UNHANDLED,
+    Invocation,
+    Measured,
+    Outcome,
+    error_payload,
+    exit_line,
+    exit_payload,
+    log_tail,
+    timeout_line,
+    timeout_payload,
+    too_large_payload,
+)
+from lmfunction.local._process import RuntimeProcess
+from lmfunction.local._runtime_api import RuntimeApi
+from lmfunction.local._variables import Host, runtime_variables
+
+
+class Environment:
+    """Runs one invocation at a time. `on_free` is called when the next one may come, before the outcome is told."""
+
+    def __init__(
+        self,
+        host: Host,
+        configuration: Configuration,
+        place: Path,
+        *,
+        init_seconds: float,
+        on_free: Callable[[Environment], None],
+    ) -> None:
+        self.configuration = configuration
+        self.place = place
+        self.idle_since = 0.0
+        self.retired = False
+        self._host = host
+        self._init_seconds = init_seconds
+        self._on_free = on_free
+        self._loop = asyncio.get_running_loop()
+        self._process: RuntimeProcess | None = None
+        self._api: RuntimeApi | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._invocation: Invocation | None = None
+        self._handed_over = False
+        self._initialising = False
+        self._began = 0.0
+        self._init_ms: float | None = None
+        self._init_log = b""
+        self._reports_init = True  # only an environment's first start is reported as Init Duration
+
+    def run(self, invocation: Invocation) -> None:
+        """Runs `invocation`; its `done` is called later with the outcome."""
+        self._invocation = invocation
+        self._began = time.perf_counter()
+        if self._process is None:
+            self._start(self._init_seconds, self._init_expired)
+        elif self._api is not None and self._api.polled:
+            self._hand_over(invocation)
+        else:  # the process has answered and is about to ask for more
+            self._arm(self.configuration.timeout, self._time_out)
+
+    def close(self) -> None:
+        """Kills the process. An invocation under way ends without an outcome."""
+        self._disarm()
+        self._invocation = None
+        self._abandon()
+
+    # -- what the process says (see `_runtime_api.Sandbox`)
+
+    def process_polls(self, api: RuntimeApi) -> None:
+        """The process is ready for an event."""
+        if api is not self._api:
+            return
+        if self._initialising:
+            self._initialised()
+        if self._invocation is not None:
+            self._hand_over(self._invocation)
+
+    def process_responds(self, request_id: str, payload: bytes, *, error: bool, oversized: bool) -> bool:
+        """The process has an answer to the event it was given."""
+        invocation = self._invocation
+        if invocation is None or not self._handed_over or invocation.request_id != request_id:
+            return False
+        if oversized:
+            payload, error = too_large_payload(), True
+        self._finish(invocation, payload, UNHANDLED if error else None)
+        return True
+
+    def process_fails_to_start(self, payload: bytes) -> None:
+        """The process could not load the handler; it ends."""
+        invocation = self._invocation
+        if invocation is None or self._process is None:
+            return
+        log = self._process.take_log() if invocation.wants_log else b""
+        self._abandon()
+        self._finish(invocation, payload, UNHANDLED, log)
+
+    # -- the process's life
+
+    def _start(self, seconds: float, expired: Callable[[], None]) -> None:
+        self._initialising, self._handed_over = True, False
+        self._began = time.perf_counter()
+        api = self._api = RuntimeApi(self)
+        try:
+            variables = runtime_variables(self._host, self.configuration, self.place, api.address)
+            process: RuntimeProcess = RuntimeProcess(
+                self.configuration.folder, variables, lambda status: self._exited(process, api, status)
+            )
+        except OSError as e:
+            self._abandon()
+            assert self._invocation is not None
+            text = f"RequestId: {self._invocation.request_id} Error: the runtime could not be started: {e}"
+            self._finish(self._invocation, error_payload("Runtime.InvalidEntrypoint", text), UNHANDLED)
+            return
+        self._process = process
+        self._arm(seconds, expired)
+
+    def _initialised(self) -> None:
+        self._initialising = False
+        self._disarm()
+        if self._reports_init:
+            self._init_ms = (time.perf_counter() - self._began) * 1000
+            self._init_log = self._process.take_log() if self._process is not None else b""
+        self._reports_init = False
+
+    def _init_expired(self) -> None:
+        """As AWS does: initialisation starts over, now within the function's own time."""
+        self._reports_init = False
+        self._abandon()
+        self._start(self.configuration.timeout, self._time_out)
+
+    def _exited(self, process: RuntimeProcess, api: RuntimeApi, status: int) -> None:
+        api.when_quiet(lambda: self._after_exit(process, api, status))
+
+    def _after_exit(self, process: RuntimeProcess, api: RuntimeApi, status: int) -> None:
+        api.close()
+        if process is not self._process:
+            return
+        invocation, unread = self._invocation, not self._handed_over and not self._initialising
+        log, memory = process.take_log(), process.peak_mb
+        self._process = self._api = None
+        if invocation is None:
+            return
+        self._disarm()
+        if unread:  # it had answered the event before, and never saw this one
+            self._start(self._init_seconds, self._init_expired)
+            return
+        self._finish(
+            invocation, exit_payload(invocation, status), UNHANDLED, log + exit_line(invocation, status), memory
+        )
+
+    def _abandon(self) -> None:
+        """Kills the process and forgets it; its end is still awaited by itself."""
+        process, api = self._process, self._api
+        self._process = self._api = None
+        self._initialising = False
+        if process is not None:
+            process.kill()
+        if api is not None:
+            api.close()
+
+    # -- one invocation
+
+    def _hand_over(self, invocation: Invocation) -> None:
+        assert self._api is not None
+        assert self._process is not None
+        if invocation.wants_log:
+            self._process.take_log()  # what was written since the last response belongs to nobody's tail
+        self._handed_over = True
+        self._began = time.perf_counter()
+        if self._timer is None:
+            self._arm(self.configuration.timeout, self._time_out)
+        self._api.hand_over(invocation)
+
+    def _time_out(self) -> None:
+        invocation, process = self._invocation, self._process
+        if invocation is None or process is None:
+            return
+        memory = process.memory_mb()
+        process.kill()
+        log = process.take_log() + timeout_line(invocation) if invocation.wants_log else b""
+        self._abandon()
+        self._finish(invocation, timeout_payload(invocation), UNHANDLED, log, memory)
+
+    def _finish(
+        self,
+        invocation: Invocation,
+        payload: bytes,
+        error: str | None,
+        log: bytes | None = None,
+        memory_mb: int | None = None,
+    ) -> None:
+        duration_ms = (time.perf_counter() - self._began) * 1000
+        self._disarm()
+        tail = self._tail(invocation, duration_ms, log, memory_mb) if invocation.wants_log else b""
+        self._invocation, self._handed_over = None, False
+        self._init_ms, self._init_log = None, b""
+        self._on_free(self)
+        invocation.done(Outcome(payload, error, tail, duration_ms))
+
+    def _tail(self, invocation: Invocation, duration_ms: float, log: bytes | None, memory_mb: int | None) -> bytes:
+        process = self._process
+        if process is not None:
+            log = process.take_log() if log is None else log
+            memory_mb = process.memory_mb() if memory_mb is None else memory_mb
+        measured = Measured(duration_ms, memory_mb or 0, self._init_ms)
+        return log_tail(invocation, self._init_log, log or b"", measured)
+
+    def _arm(self, seconds: float, then: Callable[[], None]) -> None:
+        self._disarm()
+        self._timer = self._loop.call_later(seconds, then)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,152 @@
+"""The front door: who may call, which operation a path means, and nothing that is not in the table of operations.
+
+An operation of Lambda that is not here is answered 501 NotImplementedException, which no SDK retries and which names
+the request; any other path 404; a known path with another method 405.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+from lmfunction import _wire
+from lmfunction._text import ascii_only, shorten
+from lmfunction.local._addresses import foreign_fault, hosts_of
+from lmfunction.local._answers import refusal, too_large
+from lmfunction.local._auth import SignatureCheck
+from lmfunction.local._control import Control, Operation
+from lmfunction.local._http import Answer, Request
+from lmfunction.local._invoke import Invoke, Refused
+
+_METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE"})
+_UPLOAD_LIMIT: Final = 73_400_320  # a 50 MB package in base64, with room for the rest of the request
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_SEGMENT: Final = re.compile(r"(?!\.{1,2}$)[\w.:$!%@+,=~-]+", re.ASCII)
+# What Lambda's paths begin with, after the date (the operations of service-2.json).
+_FAMILIES: Final = frozenset(
+    {
+        "functions",
+        "layers",
+        "event-source-mappings",
+        "tags",
+        "account-settings",
+        "code-signing-configs",
+        "capacity-providers",
+        "durable-executions",
+        "durable-execution-callbacks",
+        "resource-policy",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """What a request asks for: an operation of the control plane, or Invoke when that is None."""
+
+    operation: Operation | None
+    name: str
+    query: str
+
+
+class Front:
+    """The Lambda API of one server on one port (an `_http.Application`)."""
+
+    def __init__(self, port: int, signatures: SignatureCheck, invoke: Invoke, control: Control) -> None:
+        self._hosts = hosts_of(port)
+        self._signatures = signatures
+        self._invoke = invoke
+        v1 = _wire.API_VERSION
+        # Date and what follows the name (None: the collection itself) -> method -> operation.
+        self._table: dict[tuple[str, str | None], dict[str, Operation | None]] = {
+            (v1, None): {"GET": control.list_functions, "POST": control.create_function},
+            (v1, ""): {"GET": control.get_function, "DELETE": control.delete_function},
+            (v1, "invocations"): {"POST": None},
+            (v1, "configuration"): {"GET": control.get_configuration, "PUT": control.update_configuration},
+            (v1, "code"): {"PUT": control.update_code},
+            ("2017-10-31", "concurrency"): {"PUT": control.put_concurrency, "DELETE": control.delete_concurrency},
+            ("2019-09-30", "concurrency"): {"GET": control.get_concurrency},
+        }
+
+    def admit(self, request: Request) -> int | Answer:
+        """The largest body for `request`, or the refusal: of web pages, unknown paths and callers without our key."""
+        if "host" not in request.headers:
+            return refusal(400, "BadRequestException", "A request needs one Host header.")
+        fault = foreign_fault(request.headers, self._hosts)
+        if fault is not None:
+            return refusal(403, "ForbiddenException", fault)
+        route = self._route(request)
+        if isinstance(route, Answer):
+            return route
+        request.route = route
+        return self._signatures.early_refusal(request.headers) or (
+            _UPLOAD_LIMIT if route.operation is not None else _wire.SYNC_REQUEST_LIMIT
+        )
+
+    def answer(self, request: Request, reply: Callable[[Answer], None]) -> None:
+        """Runs the operation that `admit` found."""
+        route: _Route = request.route
+        # A body that was too long is gone, so its signature cannot be verified; this answer tells nothing either.
+        refused = _too_large(route) if request.oversized else self._signatures.refusal(request)
+        if refused is not None:
+            reply(refused)
+            return
+        try:
+            if route.operation is None:
+                self._invoke.answer(route.name, route.query, request, reply)
+            else:
+                reply(route.operation(route.name, route.query, request))
+        except Refused as e:
+            reply(e.answer)
+
+    def _route(self, request: Request) -> _Route | Answer:
+        if request.method not in _METHODS:
+            return _not_allowed(request.method)
+        path, _, query = request.target.partition("?")
+        if not path.startswith("/"):
+            return refusal(400, "BadRequestException", "The request target must be a path.")
+        segments = path.split("/")[1:]
+        if len(segments) == 3 and not segments[2]:
+            segments.pop()  # older SDKs write the collection as /functions/
+        if not _is_lambda_path(segments):
+            return refusal(404, "UnknownOperationException", "There is no such path here.")
+        date, family, name, *rest = [*segments, ""][: max(len(segments), 3)]
+        # A path that is not in the table still is one of Lambda's own.
+        methods = self._table.get((date, "/".join(rest) if name else None)) if family == "functions" else None
+        if methods is None:
+            shown = ascii_only(shorten(path, 200))
+            text = f"{request.method} {shown} is an operation that the embedded Lambda does not have."
+            return refusal(501, "NotImplementedException", text)
+        if request.method not in methods:
+            return _not_allowed(request.method)
+        return _Route(methods[request.method], unquote(name), query)
+
+
+def _is_lambda_path(segments: list[str]) -> bool:
+    """Whether a path is one of the Lambda API's, without tricks: empty, dot or encoded-slash segments."""
+    return (
+        len(segments) >= 2
+        and _DATE.fullmatch(segments[0]) is not None
+        and segments[1] in _FAMILIES
+        and all(_SEGMENT.fullmatch(s) and not _hides_a_path(s) for s in segments)
+    )
+
+
+def _hides_a_path(segment: str) -> bool:
+    if "%" not in segment:
+        return False
+    text = unquote(segment)
+    return "/" in text or "\\" in text or "%" in text or text in (".", "..")
+
+
+def _too_large(route: _Route) -> Answer:
+    if route.operation is not None:
+        return too_large(f"Request must be smaller than {_UPLOAD_LIMIT} bytes")
+    return too_large(f"Request must be smaller than {_wire.SYNC_REQUEST_LIMIT} bytes for the InvokeFunction operation")
+
+
+def _not_allowed(method: str) -> Answer:
+    answer = refusal(405, "MethodNotAllowedException", "This method is not allowed here.")
+    return Answer(405, answer.headers, b"" if method == "HEAD" else answer.body)

@@ -1,0 +1,114 @@
+"""The functions that one embedded Lambda knows: their configuration as values, and the table of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from lmfunction._names import partition_of
+from lmfunction.local._answers import new_request_id
+
+LATEST: Final = "$LATEST"
+OWN_RUNTIME: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One version of a function. `timeout` is seconds, `memory_size` MB; `folder` holds the code."""
+
+    name: str
+    arn: str
+    folder: Path
+    handler: str
+    runtime: str = OWN_RUNTIME
+    timeout: int = 3
+    memory_size: int = 128
+    variables: dict[str, str] = field(default_factory=dict)
+    description: str = ""
+    role: str = ""
+    code_sha256: str = ""
+    code_size: int = 0
+    version: str = LATEST
+    revision_id: str = field(default_factory=new_request_id)
+    last_modified: str = field(
+        default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
+    )
+
+    def to_api(self) -> dict[str, Any]:
+        """The FunctionConfiguration of the API: always Active, since nothing here takes time to become so."""
+        shown: dict[str, Any] = {
+            "FunctionName": self.name,
+            "FunctionArn": self.arn,
+            "Runtime": self.runtime,
+            "Role": self.role,
+            "Handler": self.handler,
+            "CodeSize": self.code_size,
+            "Description": self.description,
+            "Timeout": self.timeout,
+            "MemorySize": self.memory_size,
+            "LastModified": self.last_modified,
+            "CodeSha256": self.code_sha256,
+            "Version": self.version,
+            "TracingConfig": {"Mode": "PassThrough"},
+            "RevisionId": self.revision_id,
+            "State": "Active",
+            "LastUpdateStatus": "Successful",
+            "PackageType": "Zip",
+            "Architectures": ["arm64" if os.uname().machine in ("arm64", "aarch64") else "x86_64"],
+            "EphemeralStorage": {"Size": 512},
+            "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+            "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{self.name}"},
+        }
+        if self.variables:
+            shown["Environment"] = {"Variables": self.variables}
+        return shown
+
+
+@dataclass(slots=True)
+class Function:
+    """A function: what `$LATEST` is now, and the concurrency reserved for it (None: not reserved)."""
+
+    latest: Configuration
+    reserved: int | None = None
+
+    def resolve(self, qualifier: str | None) -> Configuration | None:
+        """The version that `qualifier` names, or None."""
+        return self.latest if qualifier in (None, LATEST) else None
+
+
+class Functions:
+    """The table of functions of one account and region, by name."""
+
+    def __init__(self, region: str, account: str) -> None:
+        self.region = region
+        self.account = account
+        self._by_name: dict[str, Function] = {}
+
+    def __iter__(self) -> Iterator[Function]:
+        return iter(sorted(self._by_name.values(), key=lambda f: f.latest.name))
+
+    def arn(self, name: str, qualifier: str | None = None) -> str:
+        """The ARN of `name` in this account and region, whether or not there is such a function."""
+        arn = f"arn:{partition_of(self.region)}:lambda:{self.region}:{self.account}:function:{name}"
+        return f"{arn}:{qualifier}" if qualifier else arn
+
+    def get(self, name: str) -> Function | None:
+        """The function of that name, or None."""
+        return self._by_name.get(name)
+
+    def put(self, function: Function) -> None:
+        """Adds a function, or replaces the one of that name."""
+        self._by_name[function.latest.name] = function
+
+    def remove(self, name: str) -> None:
+        """Removes a function, if it is there."""
+        self._by_name.pop(name, None)
+
+    def reserved_total(self) -> int:
+        """The concurrency reserved by all functions together."""
+        return sum(f.reserved for f in self._by_name.values() if f.reserved is not None)

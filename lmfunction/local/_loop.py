@@ -1,0 +1,381 @@
+"""The Python runtime of the embedded Lambda: `python _loop.py FD`, inside an execution environment.
+
+A script on its own that imports nothing of lmfunction. It polls the Runtime API for events and runs the handler with
+them; payloads, errors and log lines are those of AWS's own runtime client (awslambdaric 4.2). FD is the reading end
+of a pipe that ends with the server, and with it this process and its children.
+
+The answer to one event and the request for the next go out together: that saves a wake-up on each side.
+"""
+
+import importlib
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+
+_API = os.environ["AWS_LAMBDA_RUNTIME_API"]
+_BASE = "/2018-06-01/runtime"
+_NEXT = f"GET {_BASE}/invocation/next HTTP/1.1\r\nHost: {_API}\r\n\r\n".encode()
+_F_SETSIG = 10  # fcntl.h of Linux; Python has no name for it
+# Since Python 3.12, AWS's runtime writes characters as they are.
+_ENSURE_ASCII = os.environ.get("AWS_EXECUTION_ENV", "") in {f"AWS_Lambda_python3.{n}" for n in range(12)}
+_DECIMAL_MARK = os.urandom(12).hex()
+_NO_BREAK_SPACE = "\u00a0"
+
+_current_request = ""
+
+
+class Fault(Exception):
+    """An error that the runtime itself reports, with a type of its own."""
+
+    def __init__(self, kind, message, trace=None):
+        super().__init__(message)
+        self.kind = kind
+        self.trace = trace
+
+
+# -- the server's end is our end
+
+
+def die_with_server(fd):
+    """Has this process and its children killed when the pipe `fd` ends."""
+    if sys.platform == "linux":
+        import fcntl
+
+        # The kernel sends the signal itself, so that a handler which blocks everything still ends.
+        fcntl.fcntl(fd, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(fd, _F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(fd, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
+        try:
+            if not os.read(fd, 1):
+                os._exit(1)  # it ended before we listened
+        except BlockingIOError:
+            pass
+        return
+    import threading
+
+    def wait():
+        os.read(fd, 1)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+# -- the context object
+
+
+class Named:
+    """Attributes from a JSON object, None where it has none."""
+
+    __slots__ = ()
+
+    def __init__(self, values):
+        for name in self.__slots__:
+            setattr(self, name, values.get(name))
+
+    def __repr__(self):
+        shown = ",".join(f"{name}={getattr(self, name)}" for name in self.__slots__)
+        return f"{type(self).__name__}([{shown}])"
+
+
+class CognitoIdentity(Named):
+    __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
+
+
+class Client(Named):
+    __slots__ = ("app_package_name", "app_title", "app_version_code", "app_version_name", "installation_id")
+
+
+class ClientContext(Named):
+    __slots__ = ("client", "custom", "env")
+
+    def __init__(self, values):
+        super().__init__(values)
+        self.client = Client(self.client) if self.client is not None else None
+
+
+class LambdaContext:
+    """What a handler is told about its invocation."""
+
+    function_name = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+    function_version = os.environ.get("AWS_LAMBDA_FUNCTION_VERSION")
+    memory_limit_in_mb = os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+    log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
+    log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
+
+    def __init__(self, headers):
+        self.aws_request_id = headers["lambda-runtime-aws-request-id"]
+        self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
+        self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
+        self._deadline_ms = int(headers.get("lambda-runtime-deadline-ms", "0"))
+        context = _json_header(headers.get("lambda-runtime-client-context"), "Client Context")
+        self.client_context = ClientContext(context) if context is not None else None
+        identity = _json_header(headers.get("lambda-runtime-cognito-identity"), "Cognito Identity") or {}
+        self.identity = CognitoIdentity(
+            {
+                "cognito_identity_id": identity.get("cognitoIdentityId"),
+                "cognito_identity_pool_id": identity.get("cognitoIdentityPoolId"),
+            }
+        )
+
+    def get_remaining_time_in_millis(self):
+        """Milliseconds left until the function is stopped."""
+        return max(self._deadline_ms - int(time.time() * 1000), 0)
+
+    def log(self, message):
+        """Writes `message` to the log as it is."""
+        sys.stdout.write(str(message))
+
+    def __repr__(self):
+        names = ("aws_request_id", "log_group_name", "log_stream_name", "function_name", "memory_limit_in_mb")
+        names += ("function_version", "invoked_function_arn", "client_context", "identity", "tenant_id")
+        return f"LambdaContext([{','.join(f'{name}={getattr(self, name)}' for name in names)}])"
+
+
+def _json_header(text, name):
+    if not text:
+        return None
+    try:
+        return json.loads(text)
+    except Exception as e:
+        raise Fault("Runtime.LambdaContextUnmarshalError", f"Unable to parse {name} JSON: {e}") from e
+
+
+# -- logging
+
+
+class _RequestFilter(logging.Filter):
+    def filter(self, record):
+        record.aws_request_id = _current_request
+        return True
+
+
+class _LogHandler(logging.Handler):
+    def emit(self, record):
+        sys.stdout.write(self.format(record))
+
+
+def set_up_logging():
+    """Gives the root logger the handler that Lambda gives it."""
+    logging.Formatter.converter = time.gmtime
+    handler = _LogHandler()
+    text = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
+    handler.setFormatter(logging.Formatter(text, "%Y-%m-%dT%H:%M:%S"))
+    handler.addFilter(_RequestFilter())
+    logging.getLogger().addHandler(handler)
+
+
+def log_error(error):
+    """Writes an error as Lambda writes it: indentation in no-break spaces."""
+    lines = [": ".join(part for part in ("[ERROR] " + error["errorType"], error["errorMessage"]) if part)]
+    if error["stackTrace"] is not None:
+        lines.append("Traceback (most recent call last):")
+        for entry in error["stackTrace"]:
+            for line in entry.splitlines() or [""]:
+                text = line.lstrip(" ")
+                lines.append(_NO_BREAK_SPACE * (len(line) - len(text)) + text)
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+# -- the handler and its results
+
+
+def load_handler(name):
+    """The handler function called `module.function`; raises Fault when it cannot be had."""
+    try:
+        module_name, function_name = name.rsplit(".", 1)
+    except ValueError as e:
+        raise Fault("Runtime.MalformedHandlerName", f"Bad handler '{name}': {e}") from e
+    if module_name.split(".")[0] in sys.builtin_module_names:
+        text = f"Cannot use built-in module {module_name} as a handler module"
+        raise Fault("Runtime.BuiltInModuleConflict", text)
+    try:
+        module = importlib.import_module(module_name.replace("/", "."))
+    except ImportError as e:
+        raise Fault("Runtime.ImportModuleError", f"Unable to import module '{module_name}': {e}") from e
+    except SyntaxError as e:
+        trace = [f'  File "{e.filename}" Line {e.lineno}\n    {e.text}']
+        raise Fault("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {e}", trace) from e
+    try:
+        return getattr(module, function_name)
+    except AttributeError as e:
+        text = f"Handler '{function_name}' missing on module '{module_name}'"
+        raise Fault("Runtime.HandlerNotFound", text) from e
+
+
+def error_of(exception, request_id):
+    """The error object that Lambda answers for `exception`; our own frames are left out."""
+    if isinstance(exception, Fault):
+        kind, trace = exception.kind, exception.trace or []
+    else:
+        frames = traceback.extract_tb(exception.__traceback__)
+        first = next((i for i, frame in enumerate(frames) if frame.filename != __file__), 0)
+        kind, trace = type(exception).__name__, traceback.format_list(frames[first:])
+    return {"errorMessage": str(exception), "errorType": kind, "requestId": request_id, "stackTrace": trace}
+
+
+def _default(value):
+    """What AWS's encoder writes for values that the json module refuses."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    decimal = sys.modules.get("decimal")  # a value can only be a Decimal when the handler has loaded that module
+    if decimal is not None and isinstance(value, decimal.Decimal):
+        return float("nan") if value.is_nan() else f"{_DECIMAL_MARK}{value}{_DECIMAL_MARK}"
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=_ENSURE_ASCII, default=_default)
+
+
+def encode(result):
+    """The payload for what the handler returned; raises Fault when it is not JSON."""
+    if isinstance(result, bytes):
+        return result
+    try:
+        text = _ENCODER.encode(_with_plain_tuples(result))
+    except Exception as e:
+        raise Fault("Runtime.MarshalError", f"Unable to marshal response: {e}") from e
+    if _DECIMAL_MARK in text:  # AWS writes a Decimal with all its digits
+        text = text.replace(f'"{_DECIMAL_MARK}', "").replace(f'{_DECIMAL_MARK}"', "")
+    # Outside the try: a lone surrogate ends AWS's runtime as well.
+    return text.encode()
+
+
+def _with_plain_tuples(value):
+    """`value`, with named tuples as objects, which is how AWS's encoder writes them."""
+    try:
+        return _converted(value) if _has_named_tuple(value) else value
+    except RecursionError:  # circular: the encoder says so better
+        return value
+
+
+def _has_named_tuple(value):
+    if isinstance(value, dict):
+        return any(_has_named_tuple(v) for v in value.values() if isinstance(v, (dict, list, tuple)))
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return True
+    if isinstance(value, (list, tuple)):
+        return any(_has_named_tuple(v) for v in value if isinstance(v, (dict, list, tuple)))
+    return False
+
+
+def _converted(value):
+    if isinstance(value, dict):
+        return {key: _converted(v) for key, v in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        return _converted(value._asdict())
+    if isinstance(value, (list, tuple)):
+        return [_converted(v) for v in value]
+    return value
+
+
+# -- the Runtime API
+
+
+class RuntimeApi:
+    """Our connection to the server."""
+
+    def __init__(self):
+        host, _, port = _API.rpartition(":")
+        self._socket = socket.create_connection((host, int(port)))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = b""
+
+    def send(self, data):
+        """Sends requests."""
+        self._socket.sendall(data)
+
+    def receive(self):
+        """One answer: its headers, names in lower case, and its body."""
+        while (end := self._buffer.find(b"\r\n\r\n")) < 0:
+            self._fill()
+        lines = self._buffer[:end].decode("latin-1").split("\r\n")
+        headers = {}
+        for line in lines[1:]:
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        stop = end + 4 + int(headers.get("content-length", "0"))
+        if len(self._buffer) < stop:
+            self._fill_to(stop)
+        body, self._buffer = self._buffer[end + 4 : stop], self._buffer[stop:]
+        return headers, body
+
+    def _fill(self):
+        data = self._socket.recv(65_536)
+        if not data:
+            os._exit(1)  # the server is gone
+        self._buffer += data
+
+    def _fill_to(self, size):
+        parts = [self._buffer]
+        have = len(self._buffer)
+        while have < size:
+            data = self._socket.recv(1_048_576)
+            if not data:
+                os._exit(1)
+            parts.append(data)
+            have += len(data)
+        self._buffer = b"".join(parts)
+
+
+def post(path, body):
+    """A POST request as bytes."""
+    head = f"POST {_BASE}/{path} HTTP/1.1\r\nHost: {_API}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def handle(handler, headers, body):
+    """Runs the handler with one event; the request that answers it."""
+    request_id = headers["lambda-runtime-aws-request-id"]
+    try:
+        context = LambdaContext(headers)
+        try:
+            event = json.loads(body)
+        except Exception as e:
+            raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {e}") from e
+        return post(f"invocation/{request_id}/response", encode(handler(event, context)))
+    except UnicodeEncodeError as e:
+        if e.reason == "surrogates not allowed" and e.__traceback__.tb_next is None:
+            raise
+        error = error_of(e, request_id)
+    except Exception as e:
+        error = error_of(e, request_id)
+    log_error(error)
+    return post(f"invocation/{request_id}/error", _ENCODER.encode(error).encode("utf-8", "backslashreplace"))
+
+
+def main():
+    global _current_request
+    die_with_server(int(sys.argv[1]))
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
+    set_up_logging()
+    api = RuntimeApi()
+    try:
+        handler = load_handler(os.environ["_HANDLER"])
+    except Exception as e:
+        error = error_of(e, "")
+        log_error(error)
+        api.send(post("init/error", json.dumps(error).encode()))
+        api.receive()
+        sys.exit(1)
+    answer = b""
+    while True:
+        api.send(answer + _NEXT)
+        if answer:
+            api.receive()
+        headers, body = api.receive()
+        _current_request = headers["lambda-runtime-aws-request-id"]
+        os.environ["_X_AMZN_TRACE_ID"] = headers.get("lambda-runtime-trace-id", "")
+        answer = handle(handler, headers, body)
+        sys.stdout.flush()
+        sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""One runtime process of the operating system: started, listened to, watched for its end, killed with its children.
+
+Three things make sure that nothing outlives the server: the process leads a group of its own which is killed whole;
+the end of the process is watched, and its group is killed then too; and it holds the reading end of a pipe whose
+writing end only the server has, on which the kernel kills the group when the server is gone, however it went.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+LOOP: Final = Path(__file__).with_name("_loop.py")
+_LOG_KEPT: Final = 8_192
+_READ_SIZE: Final = 65_536
+
+
+class RuntimeProcess:
+    """A running `_loop.py`. `on_exit` is called once, in the event loop, with the exit status (negative: signal)."""
+
+    def __init__(self, folder: Path, environment: dict[str, str], on_exit: Callable[[int], None]) -> None:
+        self.peak_mb = 0
+        self._loop = asyncio.get_running_loop()
+        self._on_exit = on_exit
+        self._log = bytearray()
+        self._log_fd, log_end = os.pipe()
+        life_end, self._life_fd = os.pipe()
+        os.set_blocking(self._log_fd, False)
+        try:
+            self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter and script
+                [sys.executable, "-P", "-u", str(LOOP), str(life_end)],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log_end,
+                stderr=log_end,
+                pass_fds=(life_end,),
+                start_new_session=True,
+            )
+        except OSError:
+            os.close(self._log_fd)
+            os.close(self._life_fd)
+            raise
+        finally:
+            os.close(log_end)
+            os.close(life_end)
+        self._loop.add_reader(self._log_fd, self._read_log)
+        self._watch()
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is also the id of its group."""
+        return self._popen.pid
+
+    def take_log(self) -> bytes:
+        """What was written since the last call (the last few KB of it), complete up to this moment."""
+        self._read_log()
+        taken = bytes(self._log)
+        self._log.clear()
+        return taken
+
+    def memory_mb(self) -> int:
+        """The most memory the process has had resident, in MB.
+
+        Linux keeps this figure (VmHWM) while the process lives; elsewhere it is known once the process has ended.
+        """
+        with contextlib.suppress(OSError), open(f"/proc/{self.pid}/status", "rb") as status:  # noqa: PTH123 - hot path
+            found = status.read().partition(b"VmHWM:")[2].split(maxsplit=1)
+            if found:
+                self.peak_mb = max(self.peak_mb, int(found[0]) // 1024)
+        return self.peak_mb
+
+    def kill(self) -> None:
+        """Kills the process and all of its group; `on_exit` follows."""
+        if self._popen.returncode is None:
+            _kill_group(self.pid)
+
+    def _read_log(self) -> None:
+        while self._log_fd >= 0:
+            try:
+                data = os.read(self._log_fd, _READ_SIZE)
+            except (BlockingIOError, InterruptedError):
+                return
+            if not data:
+                self._close_log()
+                return
+            self._log += data
+            if len(self._log) > 2 * _LOG_KEPT:
+                del self._log[:-_LOG_KEPT]
+            if len(data) < _READ_SIZE:
+                return
+
+    def _close_log(self) -> None:
+        if self._log_fd >= 0:
+            self._loop.remove_reader(self._log_fd)
+            os.close(self._log_fd)
+            self._log_fd = -1
+
+    def _watch(self) -> None:
+        if hasattr(os, "pidfd_open"):
+            try:
+                pidfd = os.pidfd_open(self.pid)
+            except OSError:  # forbidden in some containers
+                pass
+            else:
+                self._loop.add_reader(pidfd, self._ended, pidfd)
+                return
+        threading.Thread(target=self._wait, name=f"wait-{self.pid}", daemon=True).start()
+
+    def _wait(self) -> None:
+        self._popen.wait()
+        with contextlib.suppress(RuntimeError):  # the event loop is closed
+            self._loop.call_soon_threadsafe(self._reap)
+
+    def _ended(self, pidfd: int) -> None:
+        self._loop.remove_reader(pidfd)
+        os.close(pidfd)
+        # Later in this turn of the loop: what the process sent before its end is to be read first.
+        self._loop.call_soon(self._reap)
+
+    def _reap(self) -> None:
+        _kill_group(self.pid)  # before the process is reaped, so that its id cannot belong to anyone else
+        if self._popen.returncode is None:
+            _, status, usage = os.wait4(self.pid, 0)
+            self._popen.returncode = os.waitstatus_to_exitcode(status)
+            if not self.peak_mb:
+                self.peak_mb = usage.ru_maxrss // (1024 * 1024 if sys.platform == "darwin" else 1024)
+        self._read_log()
+        self._close_log()
+        os.close(self._life_fd)
+        self._on_exit(self._popen.returncode)
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)

@@ -1,0 +1,148 @@
+"""The Runtime API of one process: `/2018-06-01/runtime/...` on a port of its own.
+
+A port for each process tells who is calling (the real runtime clients cannot carry a token in the path).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from lmfunction import _wire
+from lmfunction.local._addresses import LOOPBACK, foreign_fault, hosts_of
+from lmfunction.local._http import Answer, Limits, Listener, Request
+from lmfunction.local._invocation import Invocation, deadline_ms
+
+_NEXT: Final = "/2018-06-01/runtime/invocation/next"
+_INIT_ERROR: Final = "/2018-06-01/runtime/init/error"
+_RESULT: Final = re.compile(r"/2018-06-01/runtime/invocation/(?P<id>[0-9a-f-]{36})/(?P<kind>response|error)")
+_JSON: Final = (("Content-Type", "application/json"),)
+_ACCEPTED: Final = Answer(202, _JSON, b'{"status":"OK"}\n')
+_PATIENCE_SECONDS: Final = 0.25
+_UNBOUNDED: Final = 1 << 62
+# A function may think for 15 minutes between two requests, and a response of any size is read to its end.
+_LIMITS: Final = Limits(head_seconds=30, body_seconds=900, idle_seconds=1e9, connections=16, drain_bytes=_UNBOUNDED)
+
+
+class Sandbox(Protocol):
+    """Who owns the process, and hears what it says."""
+
+    def process_polls(self, api: RuntimeApi) -> None:
+        """The process asks for its next event; `api.hand_over` gives it one."""
+
+    def process_responds(self, request_id: str, payload: bytes, *, error: bool, oversized: bool) -> bool:
+        """The process answers an event; False when that event is not its current one."""
+
+    def process_fails_to_start(self, payload: bytes) -> None:
+        """The process reports that its initialisation failed."""
+
+
+class RuntimeApi:
+    """Serves the Runtime API to one process on a free loopback port."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._poll: Callable[[Answer], None] | None = None
+        self._listener = Listener(self, _LIMITS, hold_pipelined=True)
+        listening = socket.create_server((LOOPBACK, 0), backlog=4)
+        self._port: int = listening.getsockname()[1]
+        self._hosts = hosts_of(self._port)
+        self._listening = listening
+        self._server: asyncio.Server | None = None
+        self._starting = asyncio.get_running_loop().create_task(self._serve())
+
+    @property
+    def address(self) -> str:
+        """What AWS_LAMBDA_RUNTIME_API says: `host:port`."""
+        return f"{LOOPBACK}:{self._port}"
+
+    def when_quiet(self, then: Callable[[], None]) -> None:
+        """Calls `then` once no connection is open on which an answer can still be under way.
+
+        A child of the process can keep a connection open after its end: that is waited for only a moment.
+        """
+        if not self._listener.connections:
+            then()
+            return
+        patience = asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, self._listener.close)
+
+        def quiet() -> None:
+            patience.cancel()
+            self._listener.on_last_closed = None
+            then()
+
+        self._listener.on_last_closed = quiet
+
+    @property
+    def polled(self) -> bool:
+        """Whether the process is waiting for an event."""
+        return self._poll is not None
+
+    def hand_over(self, invocation: Invocation) -> None:
+        """Gives the waiting process its next event."""
+        poll, self._poll = self._poll, None
+        assert poll is not None
+        headers = [
+            ("Content-Type", "application/json"),
+            ("Lambda-Runtime-Aws-Request-Id", invocation.request_id),
+            ("Lambda-Runtime-Deadline-Ms", str(deadline_ms(invocation))),
+            ("Lambda-Runtime-Invoked-Function-Arn", invocation.arn),
+            ("Lambda-Runtime-Trace-Id", invocation.trace_id),
+        ]
+        if invocation.client_context:
+            headers.append(("Lambda-Runtime-Client-Context", invocation.client_context))
+        if invocation.tenant_id:
+            headers.append(("Lambda-Runtime-Aws-Tenant-Id", invocation.tenant_id))
+        poll(Answer(200, headers, invocation.event))
+
+    def close(self) -> None:
+        """Stops listening and closes the connections."""
+        self._poll = None
+        self._listener.on_last_closed = None
+        self._starting.cancel()
+        if self._server is not None:
+            self._server.close()
+        self._listening.close()
+        self._listener.close()
+
+    def admit(self, request: Request) -> int | Answer:
+        """Only programs on this machine; a response may be as long as Invoke can return."""
+        fault = foreign_fault(request.headers, self._hosts)
+        return _error(403, "Forbidden", fault) if fault else _wire.SYNC_RESPONSE_LIMIT
+
+    def answer(self, request: Request, reply: Callable[[Answer], None]) -> None:
+        """Answers one request of the runtime."""
+        if request.target == _NEXT and request.method == "GET":
+            self._poll = reply
+            self._sandbox.process_polls(self)
+        elif request.method == "POST" and (found := _RESULT.fullmatch(request.target)):
+            error = found["kind"] == "error"
+            oversized = request.oversized
+            known = self._sandbox.process_responds(found["id"], request.body, error=error, oversized=oversized)
+            reply(_result_answer(known=known, oversized=oversized))
+        elif request.method == "POST" and request.target == _INIT_ERROR:
+            self._sandbox.process_fails_to_start(request.body)
+            reply(_ACCEPTED)
+        else:
+            reply(_error(404, "NotFound", "The Runtime API has no such path."))
+
+    async def _serve(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._listener.connection, sock=self._listening)
+
+
+def _result_answer(*, known: bool, oversized: bool) -> Answer:
+    if not known:
+        return _error(400, "InvalidRequestID", "Invalid request ID")
+    if oversized:
+        text = f"Exceeded maximum allowed payload size ({_wire.SYNC_RESPONSE_LIMIT} bytes)."
+        return _error(413, "RequestEntityTooLarge", text)
+    return _ACCEPTED
+
+
+def _error(status: int, kind: str, message: str) -> Answer:
+    return Answer(status, _JSON, json.dumps({"errorMessage": message, "errorType": kind}).encode())

@@ -1,0 +1,132 @@
+"""One embedded Lambda: its listener, its functions and its environments, in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Self
+
+from lmfunction.local._addresses import LOOPBACK
+from lmfunction.local._auth import Keys, SignatureCheck
+from lmfunction.local._control import Control
+from lmfunction.local._events import EventQueue
+from lmfunction.local._fleet import Fleet
+from lmfunction.local._front import Front
+from lmfunction.local._functions import Configuration, Function, Functions
+from lmfunction.local._http import Limits, Listener
+from lmfunction.local._invocation import Invocation, Outcome
+from lmfunction.local._invoke import Invoke
+from lmfunction.local._settings import Settings
+from lmfunction.local._variables import Host
+
+SAMPLES: Final = ("hello", "echo", "fail", "slow")
+_ROOT_PREFIX: Final = "lmfunction-local-"
+
+Told = Callable[[Invocation, str, Outcome], None]
+
+
+class Server:
+    """A running embedded Lambda (`async with Server(settings) as server`); leaving stops every process.
+
+    `told` hears of every finished attempt of an invocation: the invocation, its type and the outcome.
+    """
+
+    def __init__(self, settings: Settings, *, told: Told | None = None) -> None:
+        self.settings = settings
+        self.keys = Keys.random()
+        self._told = told or _tell_nobody
+        # In the constructor, so that "address in use" is raised where it can be read.
+        self._listening = socket.create_server((LOOPBACK, settings.port), backlog=512)
+        self.port: int = self._listening.getsockname()[1]
+        self._root: Path | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients send their requests."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        settings = self.settings
+        _remove_leftovers()
+        root = self._root = Path(tempfile.mkdtemp(prefix=f"{_ROOT_PREFIX}{os.getpid()}-"))
+        functions = Functions(settings.region, settings.account)
+        _add_functions(functions, settings)
+        host = Host(settings.region, self.url, self.keys)
+        self._fleet = Fleet(host, settings, functions, root)
+        self._events = EventQueue(self._fleet, functions, settings.retry_delays, self._event_told)
+        self._fleet.on_free = self._events.pump
+        front = Front(
+            self.port,
+            SignatureCheck(self.keys, settings.region),
+            Invoke(functions, self._fleet, self._events, self._told),
+            Control(functions, self._fleet, root, settings.concurrency),
+        )
+        limits = Limits(
+            head_seconds=settings.head_seconds, body_seconds=settings.body_seconds, connections=settings.connections
+        )
+        self._listener = Listener(front, limits)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._listener.connection, sock=self._listening)
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._server.close()
+        self._listener.close()
+        self._events.close()
+        self._fleet.close()
+        await asyncio.sleep(0)  # lets connections that were closed say so
+        if self._root is not None:
+            shutil.rmtree(self._root, ignore_errors=True)
+
+    def _event_told(self, invocation: Invocation, outcome: Outcome) -> None:
+        self._told(invocation, "Event", outcome)
+
+
+def raise_file_limit() -> None:
+    """Lets this process open as many files as it may: each environment takes a handful."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _tell_nobody(invocation: Invocation, kind: str, outcome: Outcome) -> None:
+    """Nobody asked."""
+
+
+def _add_functions(functions: Functions, settings: Settings) -> None:
+    folder = Path(__file__).with_name("samples")
+    for name in SAMPLES:
+        timeout = 900 if name == "slow" else 3
+        arn = functions.arn(name)
+        functions.put(Function(Configuration(name, arn, folder, f"{name}.handler", timeout=timeout)))
+    for given in settings.functions:
+        arn = functions.arn(given.name)
+        functions.put(Function(Configuration(given.name, arn, Path(given.folder), given.handler, timeout=60)))
+
+
+def _remove_leftovers() -> None:
+    """Removes the folders of servers that were killed before they could do it themselves."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_ROOT_PREFIX}*-*"):
+        pid = folder.name.removeprefix(_ROOT_PREFIX).partition("-")[0]
+        if pid.isdigit() and folder.stat().st_uid == os.getuid() and not _alive(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

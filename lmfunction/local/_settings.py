@@ -1,0 +1,52 @@
+"""What one embedded Lambda is started with, as one value that travels to the child process as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Final, Self
+
+ACCOUNT: Final = "000000000000"
+RUNTIME_VERSIONS: Final = range(9, 16)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFunction:
+    """A function whose code is a folder on this machine. `handler` is `module.function`."""
+
+    name: str
+    folder: str
+    handler: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an embedded Lambda runs. Durations are seconds.
+
+    `port` 0 takes a free one. `concurrency` is the account's limit on invocations that run at once. `retry_delays`
+    are the waits before the further attempts of an asynchronous invocation (AWS: 60 and 120).
+    """
+
+    region: str = "us-east-1"
+    account: str = ACCOUNT
+    port: int = 0
+    concurrency: int = 100
+    idle_seconds: float = 300.0
+    init_seconds: float = 10.0
+    retry_delays: tuple[float, ...] = (60.0, 120.0)
+    head_seconds: float = 10.0
+    body_seconds: float = 60.0
+    connections: int = 2_000
+    functions: tuple[LocalFunction, ...] = field(default=())
+
+    def to_json(self) -> str:
+        """The settings as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The settings that `to_json` wrote."""
+        values = json.loads(text)
+        values["retry_delays"] = tuple(values["retry_delays"])
+        values["functions"] = tuple(LocalFunction(**f) for f in values["functions"])
+        return cls(**values)

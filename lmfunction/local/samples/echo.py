@@ -1,0 +1,5 @@
+"""Gives the event back."""
+
+
+def handler(event, context):
+    return event

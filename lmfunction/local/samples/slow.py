@@ -1,0 +1,9 @@
+"""Takes its time: {"seconds": 2} sleeps two seconds (one when not told) and returns how long it slept."""
+
+import time
+
+
+def handler(event, context):
+    seconds = event.get("seconds", 1) if isinstance(event, dict) else 1
+    time.sleep(seconds)
+    return {"slept": seconds}
