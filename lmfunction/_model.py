@@ -71,6 +71,7 @@ class InvokeResult:
     """
 
     __slots__ = (
+        "_brief",
         "_decoded",
         "_failure",
         "_resend",
@@ -115,6 +116,7 @@ class InvokeResult:
         self.elapsed_ms = elapsed_ms
         self.attempt_log = attempt_log
         self._resend = resend
+        self._brief = False
         self._decoded: list[Any] = []
         self._failure: FunctionFailure | None = None
 
@@ -158,6 +160,10 @@ class InvokeResult:
         if self.function_error is not None:
             return Outcome.FUNCTION_ERROR
         return Outcome.OK if self.status_code == 200 else Outcome.ACCEPTED
+
+    def shown(self) -> None:
+        """Tells that the card was just shown: the next display, that of the same cell, is the one-line repr."""
+        self._brief = True
 
     def raise_for_error(self) -> InvokeResult:
         """The result itself; raises FunctionError when the function failed."""
@@ -236,12 +242,12 @@ class InvokeResult:
         return sorted({*super().__dir__(), *RESULT_MEMBERS})
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__ if name not in ("_resend", "_decoded", "_failure")}
+        return {name: getattr(self, name) for name in self.__slots__ if not name.startswith("_")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
-        self._resend, self._decoded, self._failure = None, [], None
+        self._resend, self._decoded, self._failure, self._brief = None, [], None, False
 
     def __repr__(self) -> str:
         if self.function_error is not None:
@@ -259,6 +265,9 @@ class InvokeResult:
         from lmfunction._cards import result_card
         from lmfunction._render import mime_bundle
 
+        if self._brief:
+            self._brief = False
+            return {"text/plain": repr(self)}
         return mime_bundle(lambda: result_card(self), lambda: repr(self), include, exclude)
 
     def _ipython_key_completions_(self) -> list[str]:

@@ -55,6 +55,8 @@ def build_request(
             if not _only_default("log_type", given=given):
                 warn(f"LogType Tail brings no log with InvocationType {invocation_type}.")
     qualifier, tenant, execution = (arguments.get(n) for n in ("qualifier", "tenant_id", "durable_execution_name"))
+    if function.qualifier is not None and _only_default("qualifier", given=given):
+        qualifier = None
     return InvokeRequest(
         function_name=function.text,
         payload=_payload(arguments, invocation_type, warn),

@@ -46,7 +46,7 @@ class Profile:
 def find_profile(
     name: str, *, location: str | None = None, environ: Mapping[str, str] = os.environ
 ) -> pathlib.Path | None:
-    """The file of the YAML profile `name`, or None when no folder has one. Raises ProfileError for two in one folder."""
+    """The file of the YAML profile `name`, or None. Raises ProfileError when one folder has two of that name."""
     if not _NAME.fullmatch(name):
         return None
     for folder in folders(location=location, environ=environ):

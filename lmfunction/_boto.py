@@ -1,0 +1,111 @@
+"""boto3 clients whose every setting is given: what one client is made of, and the making of it.
+
+boto3's own retries are off, and nothing that an environment variable or a new SDK default could change is left to them,
+so that one call is one request.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lmfunction._auth import Credential
+from lmfunction._endpoint import is_loopback
+
+CONNECT_TIMEOUT: Final = 5.0
+# NAT gateways and load balancers forget an idle connection after 350 s and less; a function may run 900 s. Linux
+# itself probes only after 7,200 s, and boto3's tcp_keepalive leaves that as it is.
+KEEPALIVE_IDLE: Final = 45
+KEEPALIVE_INTERVAL: Final = 15
+KEEPALIVE_PROBES: Final = 4
+
+
+@dataclass(frozen=True)
+class Connection:
+    """Where calls go and how: what one client is made of. `endpoint_url` None is AWS's own for the region."""
+
+    region: str
+    endpoint_url: str | None = None
+    aws_profile: str | None = None
+    credential: Credential | None = None
+    options: tuple[tuple[str, Any], ...] = ()  # of botocore's Config
+    read_timeout: float = 930.0
+    ambient: bool = True  # whether ~/.aws and the environment may add to it; not for the embedded Lambda
+
+
+def make_client(connection: Connection) -> Any:
+    """A boto3 Lambda client for `connection`. Raises botocore's own errors."""
+    client = _client(connection, {})
+    if is_loopback(client.meta.endpoint_url):
+        # A proxy from the environment must not get what is meant for this machine.
+        client.close()
+        client = _client(connection, {"proxies": {}})
+    _set_keepalive(client)
+    return client
+
+
+def _client(connection: Connection, extra: dict[str, Any]) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    from lmfunction import __version__
+
+    options = {
+        "connect_timeout": CONNECT_TIMEOUT,
+        "read_timeout": connection.read_timeout,
+        "max_pool_connections": 50,
+        "user_agent_extra": f"lmfunction/{__version__}",
+        **dict(connection.options),
+        **extra,
+        # One command is one request; and requests are checked already, with better errors.
+        "retries": {"mode": "standard", "total_max_attempts": 1},
+        "tcp_keepalive": True,
+        "parameter_validation": False,
+    }
+    credential = connection.credential
+    session = boto3.Session(
+        aws_access_key_id=credential.access_key if credential else None,
+        aws_secret_access_key=credential.secret_key if credential else None,
+        aws_session_token=credential.session_token if credential else None,
+        profile_name=connection.aws_profile,
+        botocore_session=None if connection.ambient else _isolated_session(),
+    )
+    return session.client(
+        "lambda", region_name=connection.region, endpoint_url=connection.endpoint_url, config=Config(**options)
+    )
+
+
+def _isolated_session() -> Any:
+    """A botocore session that reads no file: the embedded Lambda works with any ~/.aws, or a broken one."""
+    import botocore.session
+
+    session = botocore.session.Session()
+    for name in ("config_file", "credentials_file"):
+        session.set_config_variable(name, os.devnull)
+    session.set_config_variable("profile", "default")
+    return session
+
+
+def _set_keepalive(client: Any) -> None:
+    """Makes the client's sockets probe an idle connection often enough to outlive a NAT's memory.
+
+    botocore offers no public way; where its inside has changed, its own tcp_keepalive remains. A test reads the options
+    back from a live socket.
+    """
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+    for names, value in (
+        (("TCP_KEEPIDLE", "TCP_KEEPALIVE"), KEEPALIVE_IDLE),
+        (("TCP_KEEPINTVL",), KEEPALIVE_INTERVAL),
+        (("TCP_KEEPCNT",), KEEPALIVE_PROBES),
+    ):
+        number = next((getattr(socket, name) for name in names if hasattr(socket, name)), None)
+        if number is not None:
+            options.append((socket.IPPROTO_TCP, number, value))
+    try:
+        session = client._endpoint.http_session
+        session._socket_options = options
+        session._manager.connection_pool_kw["socket_options"] = options
+    except AttributeError:
+        return

@@ -1,0 +1,216 @@
+"""One call from plan to result: a session owns the connections, sends, retries and tells what is known."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from lmfunction import _wire
+from lmfunction._auth import Credential
+from lmfunction._boto import Connection
+from lmfunction._connection import Place, resolve_place
+from lmfunction._model import InvokeResult
+from lmfunction._names import parse_function_name
+from lmfunction._prepare import Warn, build_request
+from lmfunction._profile import Profile
+from lmfunction._request import InvokeRequest, Target
+from lmfunction._retry import RetryPolicy, send_with_retries
+from lmfunction._transport import Reply, Transport
+from lmfunction.errors import InvocationInterrupted
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One call, resolved and checked, that has not been sent."""
+
+    request: InvokeRequest
+    place: Place
+
+    @property
+    def account(self) -> str:
+        """The account that the function's ARN names, or a word on who decides it."""
+        named = parse_function_name(self.request.function_name).account
+        if named:
+            return named
+        return "000000000000" if self.place.embedded else "that of the credentials (not asked)"
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint, for people."""
+        if self.place.embedded:
+            return "embedded Lambda"
+        return self.place.connection.endpoint_url or f"https://lambda.{self.place.connection.region}.amazonaws.com"
+
+    def __repr__(self) -> str:
+        request = self.request
+        where = f"{self.endpoint}, account {self.account}, {len(request.payload):,} bytes"
+        return f'What if: Performing the operation "Invoke-LMFunction" on target "{request.label}" at {where}.'
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        from lmfunction._cards import plan_card
+        from lmfunction._render import mime_bundle
+
+        return mime_bundle(
+            lambda: plan_card(self.request, self.account, self.endpoint), lambda: repr(self), include, exclude
+        )
+
+
+class Connections:
+    """The open transports, one for each connection, made when first needed. Forgotten in a forked child."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self._open: dict[Connection, Transport] = {}
+
+    def transport(self, place: Place) -> Transport:
+        """The transport for `place`; starts the embedded Lambda when that is the place."""
+        connection = _embedded(place.connection) if place.embedded else place.connection
+        if os.getpid() != self._pid:
+            self._pid, self._open = os.getpid(), {}
+        found = self._open.get(connection)
+        if found is None:
+            with self._lock:
+                found = self._open.get(connection)
+                if found is None:
+                    found = self._open[connection] = Transport(connection)
+        return found
+
+    def close(self) -> None:
+        """Closes every transport. The embedded Lambda goes on: it belongs to the process."""
+        with self._lock:
+            while self._open:
+                self._open.popitem()[1].close()
+
+
+def make_plan(
+    arguments: Mapping[str, Any],
+    profile: Profile,
+    aws_profile: str | None,
+    *,
+    warn: Warn,
+    given: frozenset[str] | None = None,
+) -> Plan:
+    """The plan for converted `arguments`. Raises ParameterError or ProfileError; nothing is started or contacted."""
+    arguments = _with_full_name(arguments, profile.functions)
+    function = parse_function_name(arguments.get("function_name"))
+    place = resolve_place(arguments, profile, aws_profile, arn_region=function.region)
+    target = Target(
+        region=place.connection.region,
+        endpoint_url=place.connection.endpoint_url,
+        profile_name=place.profile_name,
+        aws_profile=place.connection.aws_profile,
+    )
+    return Plan(build_request(arguments, target, warn=warn, given=given), place)
+
+
+def send_plan(plan: Plan, connections: Connections, policy: RetryPolicy) -> InvokeResult:
+    """Sends the plan, at most once as far as the function can tell, and gives the result.
+
+    Raises TransportError, ServiceError or ProfileError; on Ctrl-C InvocationInterrupted, which says what is known.
+    """
+    start = policy.clock()
+    flight = _Flight(plan.request)
+    try:
+        transport = connections.transport(plan.place)
+        request = plan.request
+        reply, attempts = send_with_retries(
+            lambda: flight.send(transport), policy, start + plan.place.connection.read_timeout
+        )
+    except KeyboardInterrupt:
+        raise InvocationInterrupted(flight.what_is_known(), sent=flight.sent) from None
+    if request.target.endpoint_url is None:
+        request = dataclasses.replace(
+            request, target=dataclasses.replace(request.target, endpoint_url=_shown(transport))
+        )
+    return _result(
+        request,
+        reply,
+        attempt_log=attempts,
+        elapsed_ms=(policy.clock() - start) * 1000,
+        resend=lambda again: send_plan(Plan(again, plan.place), connections, policy),
+    )
+
+
+class _Flight:
+    """Whether the request is on its way, for the one question that matters after Ctrl-C."""
+
+    def __init__(self, request: InvokeRequest) -> None:
+        self.request = request
+        self.sent: Literal[True, False] | None = False
+
+    def send(self, transport: Transport) -> Reply:
+        self.sent = None
+        try:
+            return transport.send(self.request)
+        except Exception:
+            self.sent = False  # an answer, or proof that nothing left: should we wait now, nothing runs
+            raise
+
+    def what_is_known(self) -> str:
+        if self.sent is False:
+            return f"Stopped. Nothing is running: {self.request.label} was not sent, or was refused."
+        if self.request.invocation_type == "Event":
+            return f"Stopped waiting. The event for {self.request.label} may have been queued."
+        return (
+            f"Stopped waiting. {self.request.label} may still be running: AWS cannot cancel an invocation. "
+            "Look into its log before you repeat the call."
+        )
+
+
+def _shown(transport: Transport) -> str | None:
+    """The endpoint to replay a call at, unless it is AWS's own."""
+    given = transport.connection.endpoint_url
+    return given if given is not None else _unless_aws(transport.endpoint_url)
+
+
+def _unless_aws(url: str) -> str | None:
+    return None if url.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")) else url
+
+
+def _result(request: InvokeRequest, reply: Reply, **figures: Any) -> InvokeResult:
+    headers = reply.headers
+    return InvokeResult(
+        request,
+        reply.status,
+        reply.body,
+        function_error=headers.get(_FUNCTION_ERROR),
+        log_result=headers.get(_LOG_RESULT),
+        executed_version=headers.get(_EXECUTED_VERSION),
+        durable_execution_arn=headers.get(_DURABLE_ARN),
+        request_id=headers.get(_REQUEST_ID),
+        trace_id=headers.get(_TRACE_ID),
+        **figures,
+    )
+
+
+_FUNCTION_ERROR = _wire.FUNCTION_ERROR.lower()
+_LOG_RESULT = _wire.LOG_RESULT.lower()
+_EXECUTED_VERSION = _wire.EXECUTED_VERSION.lower()
+_DURABLE_ARN = _wire.DURABLE_EXECUTION_ARN.lower()
+_REQUEST_ID = _wire.REQUEST_ID.lower()
+_TRACE_ID = _wire.TRACE_ID.lower()
+
+
+def _with_full_name(arguments: Mapping[str, Any], functions: Mapping[str, str]) -> Mapping[str, Any]:
+    """The arguments with a short name of the profile replaced by what it stands for, its qualifier kept."""
+    name = arguments.get("function_name")
+    if not functions or not isinstance(name, str):
+        return arguments
+    short, colon, qualifier = name.partition(":")
+    if short not in functions:
+        return arguments
+    return {**arguments, "function_name": functions[short] + colon + qualifier}
+
+
+def _embedded(connection: Connection) -> Connection:
+    from lmfunction.local import embedded
+
+    running = embedded(region=connection.region)
+    return dataclasses.replace(
+        connection, endpoint_url=running.url, credential=Credential(running.access_key, running.secret_key)
+    )

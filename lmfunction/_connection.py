@@ -1,0 +1,173 @@
+"""From what was typed to where the call goes: profile, region, endpoint, credentials and defaults resolved.
+
+Credentials: keys or Credential given, then -ProfileName (missing: an error, never the next in line), then boto3's own
+chain. Region: -Region, then the profile, then boto3's chain, then the function's ARN.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lmfunction._auth import Credential, as_credential, from_keys
+from lmfunction._boto import Connection
+from lmfunction._endpoint import fault_of
+from lmfunction._names import check_region
+from lmfunction._profile import Profile, find_profile, known_profiles, load_profile
+from lmfunction._text import ascii_only, did_you_mean, one_line, shorten
+from lmfunction.errors import ParameterError, ProfileError
+
+_NO_PROFILE: Final = Profile("")
+# Options of botocore's Config that would undo a promise, and what to use instead.
+_OWN_OPTIONS: Final = {
+    "retries": "one command is one request; lmfunction resends only what provably did not run",
+    "parameter_validation": "requests are checked before boto3 sees them",
+    "tcp_keepalive": "keep-alive is always on",
+    "read_timeout": "use -TimeoutSec",
+    "region_name": "use -Region",
+    "signature_version": "Lambda takes Signature Version 4 only",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a call goes: the connection, and the profile it came from. `embedded` when it is the embedded Lambda."""
+
+    connection: Connection
+    profile: Profile
+    profile_name: str | None = None
+    embedded: bool = False
+
+
+def profile_of(arguments: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> tuple[Profile, str | None]:
+    """The YAML profile that `arguments` name, and the AWS profile's name, if the one or the other is named.
+
+    Raises ProfileError for a name that is neither.
+    """
+    name = arguments.get("profile_name")
+    location = arguments.get("profile_location")
+    if name is None:
+        return _NO_PROFILE, None
+    if not name:
+        raise ParameterError("ProfileName is empty.", parameter="ProfileName")
+    path = find_profile(name, location=location, environ=environ)
+    if path is not None:
+        profile = load_profile(path)
+        return profile, profile.aws_profile
+    known = _aws_profiles()
+    if name not in known:
+        every = [*known_profiles(location=location, environ=environ), *known]
+        shown = ascii_only(shorten(name, 80))
+        raise ProfileError(
+            f"There is no profile '{shown}', neither {shown}.yaml nor in ~/.aws.{did_you_mean(name, every)}"
+            f" Known: {', '.join(every[:12]) or 'none'}{' …' if len(every) > 12 else ''}."
+        )
+    return _NO_PROFILE, name
+
+
+def resolve_place(
+    arguments: Mapping[str, Any],
+    profile: Profile,
+    aws_profile: str | None,
+    *,
+    arn_region: str | None = None,
+) -> Place:
+    """Where a call with `arguments` goes. Nothing is started or contacted. Raises ParameterError, ProfileError."""
+    credential = _credential(arguments)
+    endpoint = _endpoint(arguments, profile)
+    embedded = endpoint == "embedded"
+    if embedded and credential is not None:
+        raise ParameterError(
+            "The embedded Lambda makes its own keys: leave the credentials out.", parameter="Credential"
+        )
+    region = arguments.get("region") or profile.region
+    if region is not None:
+        check_region(region)
+    connection = Connection(
+        region=check_region(region),
+        endpoint_url=None if endpoint in ("aws", "embedded") else endpoint,
+        aws_profile=None if credential else aws_profile,
+        credential=credential,
+        options=_options(arguments.get("client_config")),
+        read_timeout=arguments.get("timeout_sec", 930.0),
+        ambient=not embedded,
+    )
+    return Place(connection, profile, arguments.get("profile_name"), embedded)
+
+
+def _credential(arguments: Mapping[str, Any]) -> Credential | None:
+    keys = from_keys(*(arguments.get(name) for name in ("access_key", "secret_key", "session_token")))
+    handed = arguments.get("credential")
+    if keys is not None and handed is not None:
+        raise ParameterError("Credential and AccessKey exclude each other: give one of them.", parameter="Credential")
+    return as_credential(handed) if handed is not None else keys
+
+
+def _endpoint(arguments: Mapping[str, Any], profile: Profile) -> str:
+    given = arguments.get("endpoint_url")
+    if given is None:
+        return profile.endpoint
+    if given not in ("aws", "embedded") and (fault := fault_of(given)):
+        raise ParameterError(f"EndpointUrl {fault}.", parameter="EndpointUrl")
+    return str(given)
+
+
+def _options(config: Mapping[str, Any] | None) -> tuple[tuple[str, Any], ...]:
+    """Checked options for botocore's Config, in a hashable form."""
+    if not config:
+        return ()
+    from botocore.config import Config
+
+    known = Config.OPTION_DEFAULTS
+    for name, value in config.items():
+        if name in _OWN_OPTIONS:
+            raise ParameterError(f"ClientConfig: {name} cannot be set: {_OWN_OPTIONS[name]}.", parameter="ClientConfig")
+        if name not in known:
+            shown = ascii_only(shorten(name, 40))
+            raise ParameterError(
+                f"ClientConfig: botocore's Config has no option {shown}.{did_you_mean(name, known)}",
+                parameter="ClientConfig",
+            )
+        if isinstance(value, str) and not (value.isascii() and value.isprintable()):
+            raise ParameterError(f"ClientConfig: {name} must be printable ASCII text.", parameter="ClientConfig")
+    return tuple(sorted((name, _frozen(value)) for name, value in config.items()))
+
+
+def _frozen(value: Any) -> Any:
+    return _FrozenDict(value) if isinstance(value, Mapping) else value
+
+
+class _FrozenDict(dict[str, Any]):
+    """A dict (botocore wants one) that can be part of a client's key."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(sorted((k, repr(v)) for k, v in self.items())))
+
+
+def _aws_profiles() -> list[str]:
+    import botocore.session
+
+    return list(botocore.session.Session().available_profiles)
+
+
+def ambient_region(aws_profile: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
+    """The region that boto3's own chain finds: the environment's, then the AWS profile's."""
+    return _chain_region(aws_profile, tuple(environ.get(name) for name in _REGION_VARIABLES))
+
+
+_REGION_VARIABLES: Final = ("AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "HOME")
+
+
+@functools.lru_cache(maxsize=32)
+def _chain_region(aws_profile: str | None, variables: tuple[str | None, ...]) -> str | None:
+    import botocore.session
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        found = botocore.session.Session(profile=aws_profile).get_config_variable("region")
+    except BotoCoreError as error:
+        raise ProfileError(f"{one_line(str(error), 200).rstrip('.')}.") from error
+    return str(found) if found else None

@@ -1,0 +1,89 @@
+"""Defaults for parameters, as `$PSDefaultParameterValues` holds them: `defaults["*-LM*:Region"] = "eu-west-1"`.
+
+Later wins: built-in, the profile's `defaults:`, these, a splat, what is typed.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
+
+from lmfunction._params import Cmdlet
+from lmfunction._profile import Profile
+from lmfunction._table import CMDLETS
+from lmfunction.errors import ParameterError, ProfileError
+
+
+class Defaults(MutableMapping[str, Any]):
+    """Values by `CMDLET:PARAMETER`; the cmdlet may hold `*` and `?`, in any case."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+
+    def __getitem__(self, key: str) -> Any:
+        return self._values[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        pattern, colon, name = key.partition(":")
+        matching = [c for c in CMDLETS if _matches(pattern, c)]
+        if not colon or not matching:
+            known = ", ".join(c.name for c in CMDLETS)
+            raise ParameterError(f"A default's key is CMDLET:PARAMETER, such as '*-LM*:Region'. Cmdlets: {known}.")
+        for cmdlet in matching:
+            cmdlet.find(name)
+        self._values[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"Defaults({self._values!r})"
+
+    def values_for(self, cmdlet: Cmdlet) -> dict[str, Any]:
+        """The defaults of `cmdlet` by parameter name; the one set last wins."""
+        if not self._values:
+            return {}
+        found = {}
+        for key, value in self._values.items():
+            pattern, _, name = key.partition(":")
+            if _matches(pattern, cmdlet):
+                found[cmdlet.find(name).name] = value
+        return found
+
+
+def add_defaults(cmdlet: Cmdlet, values: dict[str, Any], defaults: Mapping[str, Any]) -> None:
+    """Adds to `values` the `defaults` (both by parameter name) that nothing given replaces or excludes."""
+    for name, value in defaults.items():
+        if name not in values and not any(other in values for other in cmdlet.by_name[name].excludes):
+            values[name] = value
+
+
+def profile_defaults(cmdlet: Cmdlet, profile: Profile) -> dict[str, Any]:
+    """The profile's `defaults:` that `cmdlet` has a parameter for, by name. Raises ProfileError for a misspelt one."""
+    found = {}
+    for key, value in profile.defaults.items():
+        try:
+            found[cmdlet.find(key).name] = value
+        except ParameterError as error:
+            if not any(_has(other, key) for other in CMDLETS):
+                raise ProfileError(f"defaults: {error}", file=profile.file) from None
+    return found
+
+
+def _has(cmdlet: Cmdlet, key: str) -> bool:
+    try:
+        cmdlet.find(key)
+    except ParameterError:
+        return False
+    return True
+
+
+def _matches(pattern: str, cmdlet: Cmdlet) -> bool:
+    return any(fnmatch.fnmatchcase(name.casefold(), pattern.casefold()) for name in cmdlet.names)

@@ -1,0 +1,42 @@
+"""What a door (notebook, terminal, Python) lends to a cmdlet: where to look names up, whom to ask, where to show things."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lmfunction._values import Scope
+
+Level = Literal["warning", "verbose", "error"]
+
+
+class Nothing(enum.Enum):
+    """The type of `NOTHING`."""
+
+    NOTHING = "nothing was emitted"
+
+
+NOTHING = Nothing.NOTHING
+
+
+def _ignore(*_: Any) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Door:
+    """One door's services.
+
+    `tell` gets messages that are not results; `show` displays an object beside what is emitted; `ask` returns the
+    answer to a question, or None when nobody can answer; `assign` sets a variable of the user (None: there are none).
+    """
+
+    scope: Scope = field(default_factory=Scope)
+    error_action: str = "Stop"
+    tell: Callable[[Level, str], None] = _ignore
+    show: Callable[[Any], None] = _ignore
+    ask: Callable[[str], str | None] = _ignore
+    assign: Callable[[str, Any], None] | None = None
+    what_if: bool = False

@@ -1,0 +1,217 @@
+"""The only place that talks to Lambda: one request, one answer.
+
+Lower errors are translated here, once, into what is known: provably not sent, sent and lost, or unknown.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lmfunction import _wire
+from lmfunction._boto import Connection, make_client
+from lmfunction._request import InvokeRequest
+from lmfunction._retry import classify
+from lmfunction._text import one_line
+from lmfunction.errors import LMError, ProfileError, ServiceError, TransportError
+
+# An answer can be 6,291,556 bytes; more than this comes from something that is not Lambda.
+_RESPONSE_CAP: Final = 4 * _wire.SYNC_RESPONSE_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer as received: header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Transport:
+    """One client's way to Lambda. Safe to use from several threads."""
+
+    def __init__(self, connection: Connection) -> None:
+        from botocore.exceptions import BotoCoreError
+
+        self.connection = connection
+        try:
+            self.client = make_client(connection)
+        except BotoCoreError as error:
+            translated = translate(error)
+            raise translated if isinstance(translated, ProfileError) else ProfileError(f"{_plain(error)}.") from error
+        except ValueError as error:
+            raise ProfileError(f"{_plain(error)}.") from error
+
+    @property
+    def endpoint_url(self) -> str:
+        """The URL that is called."""
+        return str(self.client.meta.endpoint_url)
+
+    def send(self, request: InvokeRequest) -> Reply:
+        """Sends `request` once. Raises ServiceError for a refusal, TransportError when there is no whole answer."""
+        try:
+            answer = self.client.invoke(**request.members())
+        except Exception as error:
+            raise translate(error) from error
+        metadata = answer["ResponseMetadata"]
+        headers: Mapping[str, str] = metadata["HTTPHeaders"]
+        return Reply(metadata["HTTPStatusCode"], headers, _read_body(answer, headers, metadata["HTTPStatusCode"]))
+
+    def close(self) -> None:
+        """Closes the client's connections."""
+        self.client.close()
+
+
+def translate(error: Exception) -> LMError:
+    """The lmfunction error that says what `error`, raised by boto3 before a whole answer's head was read, means."""
+    from botocore import exceptions as boto
+    from urllib3.exceptions import HTTPError
+
+    if isinstance(error, boto.ClientError):
+        return _refusal(error)
+    if isinstance(error, boto.NoRegionError):
+        return ProfileError("No region: give -Region, or `region:` in a profile, or set AWS_DEFAULT_REGION.")
+    if isinstance(error, _CREDENTIAL_ERRORS(boto)):
+        return _no_credentials(error)
+    if isinstance(error, boto.EndpointConnectionError | boto.ConnectTimeoutError | boto.ProxyConnectionError):
+        return TransportError(f"Nothing was sent: {_plain(error)}.", sent=False, outcome="NOT_SENT", retryable=True)
+    if isinstance(error, boto.SSLError) and isinstance(_root(error), ssl.SSLCertVerificationError):
+        return TransportError(
+            f"Nothing was sent: the server's certificate is not trusted ({_plain(_root(error))}).",
+            sent=False,
+            outcome="NOT_SENT",
+        )
+    if isinstance(error, boto.ReadTimeoutError):
+        return _unknown("no answer came in time")
+    if isinstance(error, boto.BotoCoreError | HTTPError | http.client.HTTPException | OSError):
+        return _unknown(f"the connection broke before a whole answer came ({type(error).__name__})")
+    return TransportError(
+        f"The call failed inside boto3: {type(error).__name__}: {one_line(str(error), 200)}.", sent=None
+    )
+
+
+def _unknown(what: str) -> TransportError:
+    return TransportError(
+        f"Unknown whether the function ran: {what}. It was not sent again; look into its log before you repeat it.",
+        sent=None,
+        outcome="UNKNOWN",
+    )
+
+
+def _refusal(error: Any) -> ServiceError:
+    answer = error.response
+    metadata = answer.get("ResponseMetadata", {})
+    status = metadata.get("HTTPStatusCode", 0)
+    headers = metadata.get("HTTPHeaders", {})
+    details = answer.get("Error", {})
+    code = str(details.get("Code", ""))
+    outcome = classify(code, status)
+    request_id = metadata.get("RequestId") or headers.get("x-amzn-requestid")
+    message = details.get("Message") or answer.get("message") or ""
+    unknown = " Unknown whether the function ran; it was not sent again." if outcome == "UNKNOWN" else ""
+    reason = answer.get("Reason")
+    return ServiceError(
+        f"AWS answered {status} {one_line(code, 80)}{f' ({one_line(str(reason), 80)})' if reason else ''}: "
+        f"{one_line(str(message), 400) or 'no message'}{unknown}\n  RequestId: {request_id or 'none'}",
+        code=code,
+        status=status,
+        request_id=request_id,
+        retry_after=_retry_after(headers),
+        reason=reason,
+        outcome=outcome.value,
+    )
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that AWS asks to wait: `Retry-After` in seconds, or `x-amz-retry-after` in ms."""
+    for name, unit in (("retry-after", 1.0), ("x-amz-retry-after", 1000.0)):
+        try:
+            return min(max(float(headers[name]) / unit, 0.0), 3600.0)
+        except (KeyError, ValueError):
+            continue
+    return None
+
+
+def _CREDENTIAL_ERRORS(boto: Any) -> tuple[type[Exception], ...]:  # noqa: N802 - a constant that needs botocore
+    names = (
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "CredentialRetrievalError",
+        "ProfileNotFound",
+        "SSOError",
+        "TokenRetrievalError",
+        "InvalidConfigError",
+        "ConfigParseError",
+        "ConfigNotFound",
+        "MetadataRetrievalError",
+        "LoginError",
+    )
+    return tuple(getattr(boto, name) for name in names if hasattr(boto, name))
+
+
+def _no_credentials(error: Exception) -> ProfileError:
+    text = _plain(error)
+    if "sso" in text.lower():
+        return ProfileError(f"{text}. Sign in again: aws sso login --profile NAME.")
+    if type(error).__name__ == "NoCredentialsError":
+        return ProfileError(
+            "No credentials: give -ProfileName or -Credential, or set up ~/.aws with `aws configure`. "
+            "-ProfileName local needs none."
+        )
+    return ProfileError(f"{text}.")
+
+
+def _plain(error: BaseException) -> str:
+    return one_line(str(error), 300).rstrip(".")
+
+
+def _root(error: BaseException) -> BaseException:
+    """The innermost of the errors that `error` was made from."""
+    seen = [error]
+    while (below := _below(seen[-1])) is not None and below not in seen:
+        seen.append(below)
+    return seen[-1]
+
+
+def _below(error: BaseException) -> BaseException | None:
+    inner = [a for a in error.args if isinstance(a, BaseException)]
+    reason = getattr(error, "kwargs", {}).get("error") or getattr(error, "reason", None)
+    if isinstance(reason, BaseException):
+        inner.append(reason)
+    return next(iter(inner), None) or error.__cause__ or error.__context__
+
+
+def _read_body(answer: Mapping[str, Any], headers: Mapping[str, str], status: int) -> bytes:
+    """The whole body, or a TransportError: an answer whose head or body was cut is never a success."""
+    request_id = headers.get("x-amzn-requestid")
+    if not request_id:
+        raise _unknown(
+            f"an answer {status} came without Lambda's request id, so its head was cut or it is not Lambda's"
+        )
+    body = answer["Payload"]
+    length = headers.get("content-length")
+    if status == 200 and length is None and "transfer-encoding" not in headers:
+        raise _lost("its length is not told, so nobody can see whether it is whole", request_id)
+    if length is not None and length.isdecimal() and int(length) > _RESPONSE_CAP:
+        raise _lost(f"it has {int(length):,} bytes, more than any answer of Lambda", request_id)
+    try:
+        content: bytes = body.read() if length is not None else body.read(_RESPONSE_CAP + 1)
+    except Exception as error:
+        raise _lost(f"it was cut ({type(error).__name__})", request_id) from error
+    if len(content) > _RESPONSE_CAP:
+        raise _lost("it has more bytes than any answer of Lambda", request_id)
+    return content
+
+
+def _lost(why: str, request_id: str) -> TransportError:
+    return TransportError(
+        f"The function ran, but its answer is lost: {why}. It was not sent again.\n"
+        f"  RequestId: {one_line(request_id, 80)}",
+        sent=True,
+        outcome="RESULT_LOST",
+        request_id=request_id,
+    )
