@@ -1,13 +1,13 @@
-"""The embedded Lambda: a loopback endpoint that runs functions in real processes and answers as AWS does.
+r"""The embedded Lambda: a loopback endpoint that runs functions in real processes and answers as AWS does.
 
 Imports inside this folder point down only::
 
     _command   __main__   _child        the three ways in: terminal, child process, the parent's side of the child
-         \\        |
+         \        |
           _server                       one event loop: listener, functions, fleet
               |
           _front                        HTTP request -> operation
-           /     \\
+           /     \
      _invoke   _control                 Invoke; the operations that create, change and list functions
         |          |
      _events   _archive                 queue of asynchronous invocations; safe unpacking of code
@@ -15,7 +15,7 @@ Imports inside this folder point down only::
      _fleet                             which environment runs what, and how many at once
         |
      _environment                       one execution environment: init, invoke, timeout, restart
-      /        \\
+      /        \
   _process   _runtime_api               the operating system's process; the Runtime API it polls
         |
   _invocation  _functions  _settings  _auth  _answers  _http  _addresses       values and protocols

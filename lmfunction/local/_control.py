@@ -30,7 +30,7 @@ from lmfunction.local._archive import ArchiveError, unpack
 from lmfunction.local._fleet import Fleet
 from lmfunction.local._functions import Configuration, Function, Functions
 from lmfunction.local._http import Answer, Request
-from lmfunction.local._invoke import Refused, find_function, parse_address
+from lmfunction.local._invoke import RefusedError, find_function, parse_address
 from lmfunction.local._settings import RUNTIME_VERSIONS
 from lmfunction.local._variables import RESERVED
 
@@ -48,7 +48,8 @@ Operation = Callable[[str, str, Request], Answer]
 class Control:
     """The control plane over a table of functions; `root` is where uploaded code is kept.
 
-    Every operation takes the name from the path, the query and the request, and returns the answer or raises Refused.
+    Every operation takes the name from the path, the query and the request; it returns the answer or raises
+    RefusedError.
     """
 
     def __init__(self, functions: Functions, fleet: Fleet, root: Path, concurrency: int) -> None:
@@ -65,14 +66,14 @@ class Control:
         name = address.name
         if len(name) > 64 or address.qualifier is not None:
             faults = [fault(name, "functionName", "have length less than or equal to 64")]
-            raise Refused(validation(faults))
+            raise RefusedError(validation(faults))
         if self._functions.get(name) is not None:
-            raise Refused(refusal(409, "ResourceConflictException", f"Function already exist: {name}"))
+            raise RefusedError(refusal(409, "ResourceConflictException", f"Function already exist: {name}"))
         _refuse_publish(wanted)
         if wanted.get("PackageType", "Zip") != "Zip":
-            raise Refused(invalid_parameter("The embedded Lambda runs zip packages only, no images."))
+            raise RefusedError(invalid_parameter("The embedded Lambda runs zip packages only, no images."))
         if not wanted.get("Runtime") or not wanted.get("Handler"):
-            raise Refused(
+            raise RefusedError(
                 invalid_parameter("Runtime and Handler are mandatory parameters for functions created with Zip.")
             )
         changes = _changes(wanted)
@@ -118,7 +119,7 @@ class Control:
         marker = asked.get("Marker", [""])[0]
         count = asked.get("MaxItems", [str(_PAGE)])[0]
         if not (count.isascii() and count.isdigit() and int(count) >= 1):
-            raise Refused(validation([fault(count, "maxItems", "have value greater than or equal to 1")]))
+            raise RefusedError(validation([fault(count, "maxItems", "have value greater than or equal to 1")]))
         left = [f.latest for f in self._functions if f.latest.name > marker]
         page = left[: min(int(count), _PAGE)]
         shown: dict[str, Any] = {"Functions": [c.to_api() for c in page]}
@@ -131,7 +132,7 @@ class Control:
         function = self._found(name, query)
         if parse_address(name, query).qualifier is not None:
             text = "$LATEST version cannot be deleted without deleting the function."
-            raise Refused(invalid_parameter(text))
+            raise RefusedError(invalid_parameter(text))
         self._functions.remove(function.latest.name)
         self._fleet.retire(function.latest)
         return ok(status=204)
@@ -142,14 +143,14 @@ class Control:
         count = wanted.get("ReservedConcurrentExecutions")
         if not isinstance(count, int) or isinstance(count, bool) or count < 0:
             member = "reservedConcurrentExecutions"
-            raise Refused(validation([fault(count, member, "have value greater than or equal to 0")]))
+            raise RefusedError(validation([fault(count, member, "have value greater than or equal to 0")]))
         others = self._functions.reserved_total() - (function.reserved or 0)
         if others + count > self._concurrency:
             text = (
                 "Specified ReservedConcurrentExecutions for function decreases account's "
                 "UnreservedConcurrentExecution below its minimum value of [0]."
             )
-            raise Refused(invalid_parameter(text))
+            raise RefusedError(invalid_parameter(text))
         function.reserved = count
         return ok({"ReservedConcurrentExecutions": count})
 
@@ -177,18 +178,18 @@ class Control:
         """The fields of a configuration that describe the code, which is unpacked into a folder of its own."""
         encoded = code.get("ZipFile") if isinstance(code, dict) else None
         if not isinstance(encoded, str) or not encoded:
-            raise Refused(invalid_parameter("Please provide a source for function code: here, Code.ZipFile only."))
+            raise RefusedError(invalid_parameter("Please provide a source for function code: here, Code.ZipFile only."))
         try:
             data = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError):
-            raise Refused(invalid_parameter("Code.ZipFile is not base64.")) from None
+            raise RefusedError(invalid_parameter("Code.ZipFile is not base64.")) from None
         self._uploads += 1
         folder = self._root / f"code-{self._uploads}"
         folder.mkdir(mode=0o700)
         try:
             unpack(data, folder)
         except ArchiveError as e:
-            raise Refused(invalid_parameter(str(e))) from None
+            raise RefusedError(invalid_parameter(str(e))) from None
         digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
         return {"folder": folder, "code_sha256": digest, "code_size": len(data)}
 
@@ -199,14 +200,14 @@ def _document(request: Request) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise Refused(refusal(400, "SerializationException", "The request body is not a JSON object."))
+        raise RefusedError(refusal(400, "SerializationException", "The request body is not a JSON object."))
     return value
 
 
 def _text(document: dict[str, Any], key: str) -> str | None:
     value = document.get(key)
     if value is not None and not isinstance(value, str):
-        raise Refused(refusal(400, "SerializationException", f"{key} must be text."))
+        raise RefusedError(refusal(400, "SerializationException", f"{key} must be text."))
     return value
 
 
@@ -217,12 +218,12 @@ def _check_revision(function: Function, wanted: dict[str, Any]) -> None:
             "The RevisionId provided does not match the latest RevisionId. "
             "Call the GetFunction/GetAlias API to retrieve the latest RevisionId"
         )
-        raise Refused(refusal(412, "PreconditionFailedException", text))
+        raise RefusedError(refusal(412, "PreconditionFailedException", text))
 
 
 def _refuse_publish(wanted: dict[str, Any]) -> None:
     if wanted.get("Publish"):
-        raise Refused(refusal(501, "NotImplementedException", "Publish: the embedded Lambda has no versions."))
+        raise RefusedError(refusal(501, "NotImplementedException", "Publish: the embedded Lambda has no versions."))
 
 
 def _changes(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -245,11 +246,11 @@ def _changes(wanted: dict[str, Any]) -> dict[str, Any]:
     if variables is not None:
         changes["variables"] = variables
     if faults:
-        raise Refused(validation(faults))
+        raise RefusedError(validation(faults))
     runtime = changes.get("runtime")
     if runtime is not None and runtime not in _RUNTIMES:
         text = f"The runtime parameter of {runtime} is not supported here: choose one of {', '.join(_RUNTIMES)}."
-        raise Refused(invalid_parameter(text))
+        raise RefusedError(invalid_parameter(text))
     return changes
 
 
@@ -274,7 +275,7 @@ def _variables(environment: object, faults: list[str]) -> dict[str, str] | None:
         return None
     variables = environment.get("Variables", {}) if isinstance(environment, dict) else None
     if not isinstance(variables, dict) or not all(isinstance(v, str) and "\0" not in v for v in variables.values()):
-        raise Refused(refusal(400, "SerializationException", "Environment.Variables must map names to text."))
+        raise RefusedError(refusal(400, "SerializationException", "Environment.Variables must map names to text."))
     faults += [
         pattern_fault(name, "environment.variables", _VARIABLE_PATTERN)
         for name in variables
@@ -287,8 +288,8 @@ def _variables(environment: object, faults: list[str]) -> dict[str, str] | None:
             "provided contains reserved keys that are currently not supported for modification. "
             f"Reserved keys used in this request: {', '.join(reserved)}"
         )
-        raise Refused(invalid_parameter(text))
+        raise RefusedError(invalid_parameter(text))
     if len(json.dumps(variables, separators=(",", ":")).encode()) > _VARIABLES_LIMIT:
         text = f"Environment variables exceed the limit of {_VARIABLES_LIMIT} bytes."
-        raise Refused(invalid_parameter(text))
+        raise RefusedError(invalid_parameter(text))
     return dict(variables)

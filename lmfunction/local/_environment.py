@@ -117,7 +117,7 @@ class Environment:
         try:
             variables = runtime_variables(self._host, self.configuration, self.place, api.address)
             process: RuntimeProcess = RuntimeProcess(
-                self.configuration.folder, variables, lambda status: self._exited(process, api, status)
+                self._host.loop, self.configuration.folder, variables, lambda status: self._exited(process, api, status)
             )
         except OSError as e:
             self._abandon()

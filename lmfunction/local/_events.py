@@ -90,7 +90,7 @@ class EventQueue:
             return
         loop = asyncio.get_running_loop()
         delay = self.retry_delays[event.attempts - 1]
-        handle = loop.call_later(delay, lambda: self._again(event, handle))
+        handle: asyncio.TimerHandle = loop.call_later(delay, lambda: self._again(event, handle))
         self._delayed.add(handle)
 
     def _again(self, event: _Event, handle: asyncio.TimerHandle) -> None:

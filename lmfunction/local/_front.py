@@ -19,7 +19,7 @@ from lmfunction.local._answers import refusal, too_large
 from lmfunction.local._auth import SignatureCheck
 from lmfunction.local._control import Control, Operation
 from lmfunction.local._http import Answer, Request
-from lmfunction.local._invoke import Invoke, Refused
+from lmfunction.local._invoke import Invoke, RefusedError
 
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE"})
 _UPLOAD_LIMIT: Final = 73_400_320  # a 50 MB package in base64, with room for the rest of the request
@@ -98,7 +98,7 @@ class Front:
                 self._invoke.answer(route.name, route.query, request, reply)
             else:
                 reply(route.operation(route.name, route.query, request))
-        except Refused as e:
+        except RefusedError as e:
             reply(e.answer)
 
     def _route(self, request: Request) -> _Route | Answer:

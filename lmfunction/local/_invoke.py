@@ -51,7 +51,7 @@ _NAME_LIMIT: Final = 256
 _QUALIFIER_LIMIT: Final = 128
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The request is refused with `answer`."""
 
     def __init__(self, answer: Answer) -> None:
@@ -79,7 +79,7 @@ class Invoke:
         self._told = told
 
     def answer(self, name: str, query: str, request: Request, reply: Callable[[Answer], None]) -> None:
-        """Answers one Invoke request through `reply`, or raises Refused."""
+        """Answers one Invoke request through `reply`, or raises RefusedError."""
         headers = request.headers
         kind = headers.get("x-amz-invocation-type", "RequestResponse")
         log_type = headers.get("x-amz-log-type", "None")
@@ -119,18 +119,18 @@ class Invoke:
         invocation.done = done
         reason = self._fleet.run(invocation)
         if reason is not None:
-            raise Refused(throttled(reason))
+            raise RefusedError(throttled(reason))
 
     def _put(self, invocation: Invocation, qualifier: str | None, reply: Callable[[Answer], None]) -> None:
         if not self._events.put(invocation, qualifier):
-            raise Refused(throttled(ACCOUNT_LIMIT))
+            raise RefusedError(throttled(ACCOUNT_LIMIT))
         trace = (_wire.TRACE_ID, invocation.trace_id)
         queued = ok(status=202, request_id=invocation.request_id)
         reply(Answer(202, (*queued.headers, (_wire.REMAPPED_LENGTH, "0"), trace)))
 
 
 def parse_address(name: str, query: str, faults: list[str] | None = None) -> Address:
-    """The function that a path names, taken apart; raises Refused for spellings that AWS refuses.
+    """The function that a path names, taken apart; raises RefusedError for spellings that AWS refuses.
 
     `faults` found before are reported in the same answer.
     """
@@ -147,26 +147,26 @@ def parse_address(name: str, query: str, faults: list[str] | None = None) -> Add
         if len(given) > _QUALIFIER_LIMIT:
             faults.append(fault(given, "qualifier", f"have length less than or equal to {_QUALIFIER_LIMIT}"))
     if faults or found is None:
-        raise Refused(validation(faults))
+        raise RefusedError(validation(faults))
     own = found[_QUALIFIER_GROUP]
     if own is not None and given is not None and own != given:
         text = "The derived qualifier from the function name does not match the specified qualifier."
-        raise Refused(invalid_parameter(text))
+        raise RefusedError(invalid_parameter(text))
     region, account = found[_REGION_GROUP], found[_ACCOUNT_GROUP]
     return Address(found[_NAME_GROUP], own or given, region and region[:-1], account and account[:-1])
 
 
 def find_function(functions: Functions, address: Address) -> Function:
-    """The function at `address`, whose qualifier is sure to resolve; raises Refused when there is none."""
+    """The function at `address`, whose qualifier is sure to resolve; raises RefusedError when there is none."""
     if address.region is not None and address.region != functions.region:
-        raise Refused(other_region(address.region, functions.region))
+        raise RefusedError(other_region(address.region, functions.region))
     function = functions.get(address.name)
     foreign = address.account is not None and address.account != functions.account
     if function is None or foreign or function.resolve(address.qualifier) is None:
         arn = functions.arn(address.name, address.qualifier or LATEST)
         if foreign and address.account is not None:
             arn = arn.replace(f":{functions.account}:", f":{address.account}:", 1)
-        raise Refused(not_found(arn))
+        raise RefusedError(not_found(arn))
     return function
 
 
@@ -193,7 +193,7 @@ def _checked_event(request: Request, kind: str) -> bytes:
     """The event as it was sent; `{}` when nothing was."""
     body = request.body
     if kind == "Event" and len(body) > _wire.EVENT_REQUEST_LIMIT:
-        raise Refused(
+        raise RefusedError(
             too_large(
                 f"{len(body)} byte payload is too large for the Event invocation type "
                 f"(limit {_wire.EVENT_REQUEST_LIMIT} bytes)"
@@ -205,7 +205,7 @@ def _checked_event(request: Request, kind: str) -> bytes:
         _DECODER.decode(body.decode("utf-8"))
     except (ValueError, RecursionError) as e:
         text = f"Could not parse request body into json: Could not parse payload into json: {_jackson_text(e)}"
-        raise Refused(refusal(400, "InvalidRequestContentException", text)) from None
+        raise RefusedError(refusal(400, "InvalidRequestContentException", text)) from None
     return body
 
 
@@ -241,23 +241,23 @@ def _client_context(headers: dict[str, str]) -> str:
         return ""
     if len(encoded) > _wire.CLIENT_CONTEXT_LIMIT:
         text = f"Client context must be no more than {_wire.CLIENT_CONTEXT_LIMIT} bytes of Base64."
-        raise Refused(refusal(400, "InvalidRequestContentException", text))
+        raise RefusedError(refusal(400, "InvalidRequestContentException", text))
     try:
         value: Any = json.loads(base64.b64decode(encoded, validate=True))
     except (binascii.Error, ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         text = "Client context must be a valid Base64-encoded JSON object."
-        raise Refused(refusal(400, "InvalidRequestContentException", text))
+        raise RefusedError(refusal(400, "InvalidRequestContentException", text))
     return json.dumps(value)  # written anew: a line break inside would end the Runtime API's header
 
 
 def _tenant_id(headers: dict[str, str]) -> str:
     tenant = headers.get("x-amz-tenant-id", "")
     if tenant and not (_TENANT.fullmatch(tenant) and len(tenant) <= 256):
-        raise Refused(validation([pattern_fault(tenant, "tenantId", TENANT_PATTERN)]))
+        raise RefusedError(validation([pattern_fault(tenant, "tenantId", TENANT_PATTERN)]))
     if "x-amz-durable-execution-name" in headers:
-        raise Refused(invalid_parameter("The embedded Lambda has no durable functions."))
+        raise RefusedError(invalid_parameter("The embedded Lambda has no durable functions."))
     return tenant
 
 

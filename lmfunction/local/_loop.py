@@ -7,7 +7,10 @@ of a pipe that ends with the server, and with it this process and its children.
 The answer to one event and the request for the next go out together: that saves a wake-up on each side.
 """
 
+from __future__ import annotations
+
 import importlib
+import io
 import json
 import logging
 import os
@@ -16,6 +19,8 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 _API = os.environ["AWS_LAMBDA_RUNTIME_API"]
 _BASE = "/2018-06-01/runtime"
@@ -26,13 +31,14 @@ _ENSURE_ASCII = os.environ.get("AWS_EXECUTION_ENV", "") in {f"AWS_Lambda_python3
 _DECIMAL_MARK = os.urandom(12).hex()
 _NO_BREAK_SPACE = "\u00a0"
 
+_OWN_FILE = (lambda: 0).__code__.co_filename  # not `__file__`, which is elsewhere when this runs compiled
 _current_request = ""
 
 
-class Fault(Exception):
+class Fault(Exception):  # noqa: N818 - the word of Lambda's own runtime
     """An error that the runtime itself reports, with a type of its own."""
 
-    def __init__(self, kind, message, trace=None):
+    def __init__(self, kind: str, message: str, trace: list[str] | None = None) -> None:
         super().__init__(message)
         self.kind = kind
         self.trace = trace
@@ -41,7 +47,7 @@ class Fault(Exception):
 # -- the server's end is our end
 
 
-def die_with_server(fd):
+def die_with_server(fd: int) -> None:
     """Has this process and its children killed when the pipe `fd` ends."""
     if sys.platform == "linux":
         import fcntl
@@ -58,7 +64,7 @@ def die_with_server(fd):
         return
     import threading
 
-    def wait():
+    def wait() -> None:
         os.read(fd, 1)
         os.killpg(0, signal.SIGKILL)
 
@@ -71,13 +77,13 @@ def die_with_server(fd):
 class Named:
     """Attributes from a JSON object, None where it has none."""
 
-    __slots__ = ()
+    __slots__: tuple[str, ...] = ()
 
-    def __init__(self, values):
+    def __init__(self, values: dict[str, Any]) -> None:
         for name in self.__slots__:
             setattr(self, name, values.get(name))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         shown = ",".join(f"{name}={getattr(self, name)}" for name in self.__slots__)
         return f"{type(self).__name__}([{shown}])"
 
@@ -93,7 +99,9 @@ class Client(Named):
 class ClientContext(Named):
     __slots__ = ("client", "custom", "env")
 
-    def __init__(self, values):
+    client: Any
+
+    def __init__(self, values: dict[str, Any]) -> None:
         super().__init__(values)
         self.client = Client(self.client) if self.client is not None else None
 
@@ -107,7 +115,7 @@ class LambdaContext:
     log_group_name = os.environ.get("AWS_LAMBDA_LOG_GROUP_NAME")
     log_stream_name = os.environ.get("AWS_LAMBDA_LOG_STREAM_NAME")
 
-    def __init__(self, headers):
+    def __init__(self, headers: dict[str, str]) -> None:
         self.aws_request_id = headers["lambda-runtime-aws-request-id"]
         self.invoked_function_arn = headers.get("lambda-runtime-invoked-function-arn")
         self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
@@ -122,21 +130,21 @@ class LambdaContext:
             }
         )
 
-    def get_remaining_time_in_millis(self):
+    def get_remaining_time_in_millis(self) -> int:
         """Milliseconds left until the function is stopped."""
         return max(self._deadline_ms - int(time.time() * 1000), 0)
 
-    def log(self, message):
+    def log(self, message: object) -> None:
         """Writes `message` to the log as it is."""
         sys.stdout.write(str(message))
 
-    def __repr__(self):
-        names = ("aws_request_id", "log_group_name", "log_stream_name", "function_name", "memory_limit_in_mb")
-        names += ("function_version", "invoked_function_arn", "client_context", "identity", "tenant_id")
+    def __repr__(self) -> str:
+        names = ["aws_request_id", "log_group_name", "log_stream_name", "function_name", "memory_limit_in_mb"]
+        names += ["function_version", "invoked_function_arn", "client_context", "identity", "tenant_id"]
         return f"LambdaContext([{','.join(f'{name}={getattr(self, name)}' for name in names)}])"
 
 
-def _json_header(text, name):
+def _json_header(text: str | None, name: str) -> Any:
     if not text:
         return None
     try:
@@ -149,17 +157,17 @@ def _json_header(text, name):
 
 
 class _RequestFilter(logging.Filter):
-    def filter(self, record):
+    def filter(self, record: logging.LogRecord) -> bool:
         record.aws_request_id = _current_request
         return True
 
 
 class _LogHandler(logging.Handler):
-    def emit(self, record):
+    def emit(self, record: logging.LogRecord) -> None:
         sys.stdout.write(self.format(record))
 
 
-def set_up_logging():
+def set_up_logging() -> None:
     """Gives the root logger the handler that Lambda gives it."""
     logging.Formatter.converter = time.gmtime
     handler = _LogHandler()
@@ -169,7 +177,7 @@ def set_up_logging():
     logging.getLogger().addHandler(handler)
 
 
-def log_error(error):
+def log_error(error: dict[str, Any]) -> None:
     """Writes an error as Lambda writes it: indentation in no-break spaces."""
     lines = [": ".join(part for part in ("[ERROR] " + error["errorType"], error["errorMessage"]) if part)]
     if error["stackTrace"] is not None:
@@ -184,7 +192,7 @@ def log_error(error):
 # -- the handler and its results
 
 
-def load_handler(name):
+def load_handler(name: str) -> Callable[[Any, LambdaContext], Any]:
     """The handler function called `module.function`; raises Fault when it cannot be had."""
     try:
         module_name, function_name = name.rsplit(".", 1)
@@ -201,24 +209,25 @@ def load_handler(name):
         trace = [f'  File "{e.filename}" Line {e.lineno}\n    {e.text}']
         raise Fault("Runtime.UserCodeSyntaxError", f"Syntax error in module '{module_name}': {e}", trace) from e
     try:
-        return getattr(module, function_name)
+        handler: Callable[[Any, LambdaContext], Any] = getattr(module, function_name)
     except AttributeError as e:
         text = f"Handler '{function_name}' missing on module '{module_name}'"
         raise Fault("Runtime.HandlerNotFound", text) from e
+    return handler
 
 
-def error_of(exception, request_id):
+def error_of(exception: Exception, request_id: str) -> dict[str, Any]:
     """The error object that Lambda answers for `exception`; our own frames are left out."""
     if isinstance(exception, Fault):
         kind, trace = exception.kind, exception.trace or []
     else:
         frames = traceback.extract_tb(exception.__traceback__)
-        first = next((i for i, frame in enumerate(frames) if frame.filename != __file__), 0)
+        first = next((i for i, frame in enumerate(frames) if frame.filename != _OWN_FILE), 0)
         kind, trace = type(exception).__name__, traceback.format_list(frames[first:])
     return {"errorMessage": str(exception), "errorType": kind, "requestId": request_id, "stackTrace": trace}
 
 
-def _default(value):
+def _default(value: Any) -> Any:
     """What AWS's encoder writes for values that the json module refuses."""
     if isinstance(value, bytes):
         return value.decode("utf-8")
@@ -231,7 +240,7 @@ def _default(value):
 _ENCODER = json.JSONEncoder(ensure_ascii=_ENSURE_ASCII, default=_default)
 
 
-def encode(result):
+def encode(result: Any) -> str | bytes:
     """The payload for what the handler returned; raises Fault when it is not JSON."""
     if isinstance(result, bytes):
         return result
@@ -241,11 +250,10 @@ def encode(result):
         raise Fault("Runtime.MarshalError", f"Unable to marshal response: {e}") from e
     if _DECIMAL_MARK in text:  # AWS writes a Decimal with all its digits
         text = text.replace(f'"{_DECIMAL_MARK}', "").replace(f'{_DECIMAL_MARK}"', "")
-    # Outside the try: a lone surrogate ends AWS's runtime as well.
-    return text.encode()
+    return text
 
 
-def _with_plain_tuples(value):
+def _with_plain_tuples(value: Any) -> Any:
     """`value`, with named tuples as objects, which is how AWS's encoder writes them."""
     try:
         return _converted(value) if _has_named_tuple(value) else value
@@ -253,7 +261,7 @@ def _with_plain_tuples(value):
         return value
 
 
-def _has_named_tuple(value):
+def _has_named_tuple(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_has_named_tuple(v) for v in value.values() if isinstance(v, (dict, list, tuple)))
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
@@ -263,7 +271,7 @@ def _has_named_tuple(value):
     return False
 
 
-def _converted(value):
+def _converted(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _converted(v) for key, v in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
@@ -279,17 +287,17 @@ def _converted(value):
 class RuntimeApi:
     """Our connection to the server."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         host, _, port = _API.rpartition(":")
         self._socket = socket.create_connection((host, int(port)))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
 
-    def send(self, data):
+    def send(self, data: bytes) -> None:
         """Sends requests."""
         self._socket.sendall(data)
 
-    def receive(self):
+    def receive(self) -> tuple[dict[str, str], bytes]:
         """One answer: its headers, names in lower case, and its body."""
         while (end := self._buffer.find(b"\r\n\r\n")) < 0:
             self._fill()
@@ -304,13 +312,13 @@ class RuntimeApi:
         body, self._buffer = self._buffer[end + 4 : stop], self._buffer[stop:]
         return headers, body
 
-    def _fill(self):
+    def _fill(self) -> None:
         data = self._socket.recv(65_536)
         if not data:
             os._exit(1)  # the server is gone
         self._buffer += data
 
-    def _fill_to(self, size):
+    def _fill_to(self, size: int) -> None:
         parts = [self._buffer]
         have = len(self._buffer)
         while have < size:
@@ -322,13 +330,13 @@ class RuntimeApi:
         self._buffer = b"".join(parts)
 
 
-def post(path, body):
+def post(path: str, body: bytes) -> bytes:
     """A POST request as bytes."""
     head = f"POST {_BASE}/{path} HTTP/1.1\r\nHost: {_API}\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
 
-def handle(handler, headers, body):
+def handle(handler: Callable[[Any, LambdaContext], Any], headers: dict[str, str], body: bytes) -> bytes:
     """Runs the handler with one event; the request that answers it."""
     request_id = headers["lambda-runtime-aws-request-id"]
     try:
@@ -337,21 +345,21 @@ def handle(handler, headers, body):
             event = json.loads(body)
         except Exception as e:
             raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {e}") from e
-        return post(f"invocation/{request_id}/response", encode(handler(event, context)))
-    except UnicodeEncodeError as e:
-        if e.reason == "surrogates not allowed" and e.__traceback__.tb_next is None:
-            raise
-        error = error_of(e, request_id)
+        result = encode(handler(event, context))
     except Exception as e:
         error = error_of(e, request_id)
+    else:
+        # A lone surrogate cannot be written; as with AWS's runtime, that is the end of the process.
+        return post(f"invocation/{request_id}/response", result if isinstance(result, bytes) else result.encode())
     log_error(error)
     return post(f"invocation/{request_id}/error", _ENCODER.encode(error).encode("utf-8", "backslashreplace"))
 
 
-def main():
+def main() -> NoReturn:
     global _current_request
     die_with_server(int(sys.argv[1]))
     for stream in (sys.stdout, sys.stderr):
+        assert isinstance(stream, io.TextIOWrapper)
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
     set_up_logging()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import py_compile
 import signal
 import subprocess
 import sys
@@ -23,10 +24,15 @@ _LOG_KEPT: Final = 8_192
 _READ_SIZE: Final = 65_536
 
 
+def compile_loop(folder: Path) -> Path:
+    """The runtime loop compiled into `folder`; as a script it would be compiled anew by each process."""
+    return Path(str(py_compile.compile(str(LOOP), cfile=str(folder / "_loop.pyc"), doraise=True)))
+
+
 class RuntimeProcess:
     """A running `_loop.py`. `on_exit` is called once, in the event loop, with the exit status (negative: signal)."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], on_exit: Callable[[int], None]) -> None:
+    def __init__(self, script: Path, folder: Path, environment: dict[str, str], on_exit: Callable[[int], None]) -> None:
         self.peak_mb = 0
         self._loop = asyncio.get_running_loop()
         self._on_exit = on_exit
@@ -36,7 +42,7 @@ class RuntimeProcess:
         os.set_blocking(self._log_fd, False)
         try:
             self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter and script
-                [sys.executable, "-P", "-u", str(LOOP), str(life_end)],
+                [sys.executable, "-P", "-u", str(script), str(life_end)],
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,

@@ -22,6 +22,7 @@ from lmfunction.local._functions import Configuration, Function, Functions
 from lmfunction.local._http import Limits, Listener
 from lmfunction.local._invocation import Invocation, Outcome
 from lmfunction.local._invoke import Invoke
+from lmfunction.local._process import compile_loop
 from lmfunction.local._settings import Settings
 from lmfunction.local._variables import Host
 
@@ -57,7 +58,7 @@ class Server:
         root = self._root = Path(tempfile.mkdtemp(prefix=f"{_ROOT_PREFIX}{os.getpid()}-"))
         functions = Functions(settings.region, settings.account)
         _add_functions(functions, settings)
-        host = Host(settings.region, self.url, self.keys)
+        host = Host(settings.region, self.url, self.keys, compile_loop(root))
         self._fleet = Fleet(host, settings, functions, root)
         self._events = EventQueue(self._fleet, functions, settings.retry_delays, self._event_told)
         self._fleet.on_free = self._events.pump

@@ -44,11 +44,12 @@ RESERVED: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What every process of one server shares: its region, its address and the keys that open it."""
+    """What the processes of one server share: region, address, the keys that open it, and the compiled `_loop`."""
 
     region: str
     endpoint: str
     keys: Keys
+    loop: Path
 
 
 def runtime_variables(host: Host, configuration: Configuration, place: Path, runtime_api: str) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Gives the event back."""
 
+from typing import Any
 
-def handler(event, context):
+
+def handler(event: Any, context: Any) -> Any:
     return event
