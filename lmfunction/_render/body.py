@@ -12,11 +12,11 @@ from lmfunction._text import one_line, size
 
 from .card import Section
 from .leaf import label, leaf
-from .walk import branch
+from .walk import branch, brief
 
 CELL: Final = 60  # characters of a table cell
 _VALUE: Final = 2_000  # characters of a pair's value
-_PAIRS: Final = 200
+_PAIRS: Final = 100
 _COLUMNS: Final = 200  # rows wider than this are data: nobody reads such a table
 _LOOKED_AT: Final = 5_000  # characters of a log line that are searched for a level
 
@@ -42,6 +42,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     all_rows: int
     all_columns: int
+    shortened: bool = False  # whether a cell shows less than its value
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,14 @@ Body: TypeAlias = Words | Table | Pairs | Data
 def body_of(section: Section, *, rows: int, columns: int) -> Body:
     """The section's body in the form that fits it best."""
     body = section.body
-    if isinstance(body, str):
-        return Words(str(body), log=section.kind == "log")
+    if type(body) is str:
+        return Words(body, log=section.kind == "log")
     try:
         if section.kind == "pairs":
             return _pairs(body) or Data(body)
-        if section.kind in ("table", "data"):
-            return _table(body, rows, columns, strict=section.kind == "data") or Data(body)
+        return _table(body, rows, columns, strict=section.kind != "table") or Data(body)
     except Exception:  # noqa: BLE001 - rows may be any objects; what cannot be read as a table is data
         return Data(body)
-    return Data(body)
 
 
 def level(line: str) -> str:
@@ -109,6 +108,8 @@ def shown_rows(table: Table, shown: int) -> str:
         parts.append(f"{shown:,} of {table.all_rows:,} rows")
     if len(table.columns) < table.all_columns:
         parts.append(f"{len(table.columns):,} of {table.all_columns:,} columns")
+    if table.shortened:
+        parts.append("long values shortened" if parts else "long values in short")
     return f"showing {', '.join(parts)}" if parts else ""
 
 
@@ -139,6 +140,7 @@ def _table(body: object, rows: int, columns: int, *, strict: bool) -> Table | No
         rows=tuple(tuple(_cell(row[name]) if name in row else "" for name in kept) for row in head),
         all_rows=len(body),
         all_columns=max(len(names), *map(len, head)),
+        shortened=any(_shortened(row[name]) for row in head for name in kept if name in row),
     )
 
 
@@ -163,8 +165,17 @@ def _cell(value: object) -> str:
     return inner.start + (f"… {inner.holds}" if inner.size else "") + inner.end
 
 
+def _shortened(value: object) -> bool:
+    inner = branch(value)
+    return inner.size > 0 if inner is not None else type(value) is str and len(value) > CELL
+
+
 def _pairs(body: object) -> Pairs | None:
     if not isinstance(body, Sequence) or isinstance(body, bytes | bytearray | memoryview):
         return None
-    pairs = [(label(name, CELL), label(value, _VALUE)) for name, value in body[:_PAIRS]]
+    pairs = [(label(name, CELL), _value(value)) for name, value in body[:_PAIRS]]
     return Pairs(tuple(pairs), len(body))
+
+
+def _value(value: object) -> str:
+    return one_line(value, _VALUE) if type(value) is str else brief(value, _VALUE)

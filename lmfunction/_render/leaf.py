@@ -48,6 +48,9 @@ def _leaf(value: object, limit: int) -> str:
         return _float(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return _binary(value, limit)
+    if isinstance(value, dict | list | tuple | set | frozenset):
+        # Never repr(): 40 lists that hold each other twice spell out to a terabyte.
+        return f"<{one_line(type(value).__name__, 80)} of {len(value):,}>"
     # The doubled cut bounds the work on a huge repr before its characters are looked at.
     return shorten(visible(repr(value)[: 2 * limit], one_line=True), limit)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Final, NamedTuple
@@ -108,7 +109,7 @@ def _header(card: Card, width: int, color: bool) -> Iterator[str]:
 
 
 def _section(section: Section, width: int, color: bool, room: int) -> Piece:
-    title = _ink(Line(f"  {label(section.title, min(width - 2, 200))}", "bold"), color)
+    title = _ink(Line(f"  {_clip(label(section.title, 200), width - 2)}", "bold"), color)
     left = room - len(title.encode()) - _NOTE_ROOM
     if left <= 0:
         return Piece("", cut=True)
@@ -208,7 +209,7 @@ def _table(body: Table, width: int) -> Iterator[Line]:
 
 def _table_note(body: Table, width: int, rows: int) -> str:
     kept = len(_fitting_columns(body, width))
-    return shown_rows(Table(body.columns[:kept], (), (), body.all_rows, body.all_columns), max(rows, 0))
+    return shown_rows(replace(body, columns=body.columns[:kept]), max(rows, 0))
 
 
 def _fitting_columns(body: Table, width: int) -> list[int]:
@@ -223,10 +224,15 @@ def _fitting_columns(body: Table, width: int) -> list[int]:
 
 
 def _pad(text: str, width: int, *, right: bool) -> str:
-    if cells(text) > width:
-        text = text[: _fitting(text, 0, width - 1, text.isascii())] + "…"
+    text = _clip(text, width)
     blank = " " * (width - cells(text))
     return blank + text if right else text + blank
+
+
+def _clip(text: str, width: int) -> str:
+    if cells(text) <= width:
+        return text
+    return text[: _fitting(text, 0, width - 1, text.isascii())] + "…"
 
 
 def _fitting(text: str, start: int, width: int, plain: bool) -> int:

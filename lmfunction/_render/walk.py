@@ -10,11 +10,14 @@ import enum
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
+
+from lmfunction._text import shorten
 
 from .leaf import leaf, quoted
 
 _KEY: Final = 120  # characters of a key
+_UNNAMED: Final = object()  # the name of a member that has none
 _FLAT_ITEMS: Final = 12  # a branch of this many leaves may go on one line ...
 _FLAT_LEAF: Final = 60  # ... if none of its strings is longer than this
 
@@ -54,7 +57,7 @@ class Branch(NamedTuple):
     start: str
     end: str
     size: int
-    members: Iterable[tuple[str, object]]
+    members: Iterable[tuple[object, object]]
 
     @property
     def holds(self) -> str:
@@ -79,6 +82,17 @@ def branch(value: object) -> Branch | None:
     except Exception:  # noqa: BLE001 - a mapping's own __len__ may fail; then it is shown as a leaf
         return None
     return None
+
+
+def brief(value: object, limit: int) -> str:
+    """`value` on one line of about `limit` characters."""
+    words: list[str] = []
+    for event in Walk(Shape(width=limit, depth=3, items=20, leaf=limit)).events(value):
+        words.append(event.key + event.text)
+        limit -= len(words[-1]) + 1
+        if limit < 0:
+            return shorten(" ".join(words), limit + sum(len(word) + 1 for word in words))
+    return " ".join(words)
 
 
 class Walk:
@@ -116,7 +130,7 @@ class Walk:
         yield Event(Step.OPEN, depth, key, found.start, found.holds, found.size)
         wanted = min(found.size, self._shape.items)
         for index, (name, member) in enumerate(islice(found.members, wanted)):
-            yield from self._value(member, depth + 1, name, "," if index < found.size - 1 else "")
+            yield from self._value(member, depth + 1, self._key(name), "," if index < found.size - 1 else "")
         if found.size > wanted:
             self.cut = True
             rest = found._replace(size=found.size - wanted).holds.replace(" ", " more ", 1)
@@ -129,9 +143,9 @@ class Walk:
             return None
         words = []
         for name, member in islice(found.members, _FLAT_ITEMS):
-            if (isinstance(member, str) and len(member) > _FLAT_LEAF) or _full(member):
+            if _length(member) > _FLAT_LEAF or _full(member):
                 return None
-            words.append(name + self._leaf(member))
+            words.append(self._key(name) + self._leaf(member))
         line = found.start + ", ".join(words) + found.end
         return line if 2 * depth + len(key) + len(line) + 1 <= self._shape.width else None
 
@@ -139,9 +153,19 @@ class Walk:
         inner = branch(value)
         if inner is not None:
             return inner.start + inner.end
-        if isinstance(value, str | bytes | bytearray) and len(value) > self._shape.leaf:
-            self.cut = True
+        self.cut = self.cut or _length(value) > self._shape.leaf
         return leaf(value, self._shape.leaf)
+
+    def _key(self, name: object) -> str:
+        if name is _UNNAMED:
+            return ""
+        self.cut = self.cut or _length(name) > _KEY
+        return f"{quoted(name, _KEY) if type(name) is str else leaf(name, _KEY)}: "
+
+
+def _length(value: object) -> int:
+    """The length of text or bytes; 0 for anything else."""
+    return len(cast("str", value)) if issubclass(type(value), str | bytes | bytearray) else 0
 
 
 def _full(value: object) -> bool:
@@ -156,17 +180,17 @@ class _Again:
         self._value = value
         self._named = named
 
-    def __iter__(self) -> Iterator[tuple[str, object]]:
+    def __iter__(self) -> Iterator[tuple[object, object]]:
         try:
             yield from self._members()
         except Exception:  # noqa: BLE001 - a mapping may change or fail while it is walked: show what came
-            yield "", Unreadable()
+            yield _UNNAMED, Unreadable()
 
-    def _members(self) -> Iterator[tuple[str, object]]:
+    def _members(self) -> Iterator[tuple[object, object]]:
         if self._named:
             assert isinstance(self._value, Mapping)
-            return ((f"{_key(name)}: ", member) for name, member in self._value.items())
-        return (("", member) for member in self._value)
+            return iter(self._value.items())
+        return ((_UNNAMED, member) for member in self._value)
 
 
 class Unreadable:
@@ -182,7 +206,3 @@ def _pairs(value: Mapping[object, object]) -> _Again:
 
 def _unnamed(value: Iterable[object]) -> _Again:
     return _Again(value, named=False)
-
-
-def _key(name: object) -> str:
-    return quoted(name, _KEY) if type(name) is str else leaf(name, _KEY)
