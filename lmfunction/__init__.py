@@ -1,3 +1,123 @@
-"""lmfunction: a PowerShell-style cmdlet layer for AWS Lambda inside Python."""
+"""lmfunction: a PowerShell-style cmdlet layer for AWS Lambda inside Python.
+
+>>> import lmfunction as lm
+>>> result = lm.invoke_lm("hello", {"name": "world"}, profile_name="local")
+>>> result.payload
+{'message': 'Hello, world!'}
+
+In IPython and Jupyter `%load_ext lmfunction` gives `%invoke_lm`; at the terminal the command is `lmfunction`.
+Importing the package loads nothing heavy: boto3, yaml and the embedded Lambda come when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lmfunction import errors
+    from lmfunction._api import defaults, invoke_lm, publish_lm_function
+    from lmfunction._auth import Credential
+    from lmfunction._explain import FunctionFailure
+    from lmfunction._model import Attempt, InvokeResult, Outcome
+    from lmfunction._request import InvokeRequest
+    from lmfunction._retry import RetryPolicy
+    from lmfunction._session import LMWarning, Session
+    from lmfunction._wire import Report
+    from lmfunction.errors import (
+        BulkError,
+        FunctionError,
+        GuardError,
+        InvocationInterrupted,
+        JournalError,
+        LMError,
+        ParameterError,
+        ProfileError,
+        ServiceError,
+        TransportError,
+    )
 
 __version__ = "0.1.0"
+
+# Public name -> the module that holds it.
+_HOMES = {
+    "Attempt": "_model",
+    "BulkError": "errors",
+    "Credential": "_auth",
+    "FunctionError": "errors",
+    "FunctionFailure": "_explain",
+    "GuardError": "errors",
+    "InvocationInterrupted": "errors",
+    "InvokeRequest": "_request",
+    "InvokeResult": "_model",
+    "JournalError": "errors",
+    "LMError": "errors",
+    "LMWarning": "_session",
+    "Outcome": "_model",
+    "ParameterError": "errors",
+    "ProfileError": "errors",
+    "Report": "_wire",
+    "RetryPolicy": "_retry",
+    "ServiceError": "errors",
+    "Session": "_session",
+    "TransportError": "errors",
+    "defaults": "_api",
+    "errors": "",
+    "invoke_lm": "_api",
+    "publish_lm_function": "_api",
+}
+
+__all__ = [
+    "Attempt",
+    "BulkError",
+    "Credential",
+    "FunctionError",
+    "FunctionFailure",
+    "GuardError",
+    "InvocationInterrupted",
+    "InvokeRequest",
+    "InvokeResult",
+    "JournalError",
+    "LMError",
+    "LMWarning",
+    "Outcome",
+    "ParameterError",
+    "ProfileError",
+    "Report",
+    "RetryPolicy",
+    "ServiceError",
+    "Session",
+    "TransportError",
+    "defaults",
+    "errors",
+    "invoke_lm",
+    "publish_lm_function",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'lmfunction' has no attribute {name!r}")
+    module = import_module(f"lmfunction.{home or name}")
+    value = getattr(module, name) if home else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """`%load_ext lmfunction`: the magics, under their PowerShell and their Python names."""
+    from lmfunction import _magics
+
+    _magics.load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """`%unload_ext lmfunction`: everything that loading added is taken away again."""
+    from lmfunction import _magics
+
+    _magics.unload(shell)

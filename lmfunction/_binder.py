@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from lmfunction._grammar import Help, Name, Splat, Stage, Value, parse_arguments, parse_line
-from lmfunction._mask import masked_line, masked_text
+from lmfunction._grammar import Help, Name, Splat, Stage, Value
+from lmfunction._mask import masked_line
 from lmfunction._params import Cmdlet, Kind, Parameter
 from lmfunction._text import did_you_mean
 from lmfunction._values import Scope, read, resolve
@@ -37,26 +37,16 @@ class Bindings:
     source: str
     values: dict[str, Bound] = field(default_factory=dict)
     wants_help: bool = False
+    stage: Stage | None = None
+
+    @property
+    def masked_source(self) -> str:
+        """The line with payloads and secrets blanked."""
+        return masked_line(self.stage, self.cmdlet) if self.stage is not None else self.source
 
     def error(self, message: str, column: int, parameter: str | None = None) -> ParameterError:
         """An error at `column` of the line."""
         return ParameterError(message, parameter=parameter, source=self.source, line=1, column=column)
-
-
-def bind_line(cmdlet: Cmdlet, text: str, scope: Scope) -> Bindings:
-    """What the line `text`, the cmdlet's own name taken off, binds. It must be one stage."""
-    try:
-        stages = parse_line(text)
-    except ParameterError as error:
-        raise ParameterError(
-            str(error.args[0]), parameter=error.parameter, source=masked_text(text), line=1, column=error.column
-        ) from None
-    return bind(cmdlet, stages[0], scope)
-
-
-def bind_arguments(cmdlet: Cmdlet, arguments: list[str], scope: Scope) -> Bindings:
-    """What a terminal's arguments bind."""
-    return bind(cmdlet, parse_arguments(arguments), scope)
 
 
 def bind(cmdlet: Cmdlet, stage: Stage, scope: Scope) -> Bindings:
@@ -97,7 +87,7 @@ class _Binding:
     def __init__(self, cmdlet: Cmdlet, stage: Stage, scope: Scope) -> None:
         self.stage = stage
         self.scope = scope
-        self.bindings = Bindings(cmdlet, stage.source)
+        self.bindings = Bindings(cmdlet, stage.source, stage=stage)
         self.positional: list[Value | Bound] = []
         self.splatted: dict[str, Bound] = {}
 

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 _STATUS = {200: ("OK", Tone.OK), 202: ("ACCEPTED", Tone.INFO), 204: ("DRY RUN OK", Tone.DRYRUN)}
 
 
+def card_of(shown: Any) -> Card | None:
+    """The card of anything that has one: a result, a plan, a record."""
+    make = getattr(shown, "card", None)
+    card = make() if callable(make) else None
+    return card if isinstance(card, Card) else None
+
+
 def result_card(result: InvokeResult) -> Card:
     """The card of one invocation: what came back first, how it went above it, the request folded below."""
     status, tone = _STATUS.get(result.status_code, (str(result.status_code), Tone.INFO))

@@ -12,11 +12,13 @@ from typing import Any, Literal
 from lmfunction import _wire
 from lmfunction._auth import Credential
 from lmfunction._boto import Connection
+from lmfunction._cards import plan_card
 from lmfunction._connection import Place, resolve_place
 from lmfunction._model import InvokeResult
 from lmfunction._names import parse_function_name
 from lmfunction._prepare import Warn, build_request
 from lmfunction._profile import Profile
+from lmfunction._render.card import Card
 from lmfunction._request import InvokeRequest, Target
 from lmfunction._retry import RetryPolicy, send_with_retries
 from lmfunction._transport import Reply, Transport
@@ -50,13 +52,14 @@ class Plan:
         where = f"{self.endpoint}, account {self.account}, {len(request.payload):,} bytes"
         return f'What if: Performing the operation "Invoke-LMFunction" on target "{request.label}" at {where}.'
 
+    def card(self) -> Card:
+        """The card that notebooks and terminals show."""
+        return plan_card(self.request, self.account, self.endpoint)
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        from lmfunction._cards import plan_card
         from lmfunction._render import mime_bundle
 
-        return mime_bundle(
-            lambda: plan_card(self.request, self.account, self.endpoint), lambda: repr(self), include, exclude
-        )
+        return mime_bundle(self.card, lambda: repr(self), include, exclude)
 
 
 class Connections:
@@ -208,7 +211,7 @@ def _with_full_name(arguments: Mapping[str, Any], functions: Mapping[str, str]) 
 
 
 def _embedded(connection: Connection) -> Connection:
-    from lmfunction.local import embedded
+    from lmfunction.local._child import embedded
 
     running = embedded(region=connection.region)
     return dataclasses.replace(

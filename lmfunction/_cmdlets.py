@@ -55,6 +55,14 @@ def gather(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine) -> Gathere
     return Gathered(convert(cmdlet, every), given, profile, aws_profile)
 
 
+def refuse_exclusive(cmdlet: Cmdlet, values: Mapping[str, Any]) -> None:
+    """Refuses values (by parameter name, no line behind them) whose parameters exclude each other."""
+    for name in values:
+        for other in cmdlet.by_name[name].excludes:
+            if other in values:
+                raise ParameterError(f"{name} and {other} exclude each other: give one of them.", parameter=name)
+
+
 _PROFILE_NAMES = ("ProfileName", "ProfileLocation")
 
 
@@ -117,7 +125,7 @@ class Notices:
 
 
 def confirm(arguments: Mapping[str, Any], name: str, lines: list[str], door: Door) -> None:
-    """Asks for `name` to be typed when -Confirm says so; refuses when nobody answers. `lines` say what would be done."""
+    """Asks for `name` to be typed when -Confirm says so; refuses when nobody answers. `lines` tell the plan."""
     if not arguments.get("confirm") or arguments.get("force"):
         return
     question = "\n".join([*(visible(line, one_line=True) for line in lines), f"Type {visible(name)} to go on: "])
@@ -187,6 +195,7 @@ def _act_on_failure(result: InvokeResult, arguments: Mapping[str, Any], door: Do
         door.show(result)
     if action == "Stop":
         result.raise_for_error()
+    result.shown()
 
 
 def _keep_error(error: LMError, arguments: Mapping[str, Any], door: Door) -> None:

@@ -1,4 +1,4 @@
-"""What a door (notebook, terminal, Python) lends to a cmdlet: where to look names up, whom to ask, where to show things."""
+"""What a door (notebook, terminal, Python) lends to a cmdlet: names to look up, somebody to ask, a place to show."""
 
 from __future__ import annotations
 

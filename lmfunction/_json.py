@@ -69,6 +69,17 @@ def check(text: str | bytes, *, parameter: str = "Payload", allow_duplicate_keys
     return raw
 
 
+def is_json(text: str) -> bool:
+    """Whether `text` has JSON's syntax, be its values acceptable or not."""
+    try:
+        _SYNTAX.decode(text)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return True
+
+
 def masked(text: str) -> str:
     """`text` with the values in it blanked, column for column; keys and punctuation stay.
 
@@ -135,6 +146,7 @@ def _finite(text: str) -> float:
 
 
 # parse_int=len: an integer's digits need not be converted to be checked, and Python refuses to convert 5,000 of them.
+_SYNTAX: Final = json.JSONDecoder(parse_int=len)
 _LENIENT: Final = json.JSONDecoder(parse_int=len, parse_float=_finite, parse_constant=_constant)
 _STRICT: Final = json.JSONDecoder(
     parse_int=len, parse_float=_finite, parse_constant=_constant, object_pairs_hook=_pairs

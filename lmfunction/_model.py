@@ -9,7 +9,7 @@ import pathlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lmfunction import _wire
 from lmfunction._explain import FunctionFailure, explain
@@ -17,6 +17,9 @@ from lmfunction._request import InvokeRequest
 from lmfunction._text import did_you_mean, one_line
 from lmfunction._wire import Report
 from lmfunction.errors import FunctionError, LMError
+
+if TYPE_CHECKING:
+    from lmfunction._render.card import Card
 
 
 class Outcome(enum.StrEnum):
@@ -261,14 +264,19 @@ class InvokeResult:
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(repr(self))
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+    def card(self) -> Card:
+        """The card that notebooks and terminals show."""
         from lmfunction._cards import result_card
+
+        return result_card(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         from lmfunction._render import mime_bundle
 
         if self._brief:
             self._brief = False
             return {"text/plain": repr(self)}
-        return mime_bundle(lambda: result_card(self), lambda: repr(self), include, exclude)
+        return mime_bundle(self.card, lambda: repr(self), include, exclude)
 
     def _ipython_key_completions_(self) -> list[str]:
         return self.keys()

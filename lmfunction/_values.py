@@ -107,8 +107,8 @@ def _read_json(parameter: Parameter, value: Value, scope: Scope, source: str) ->
     objects = json_objects(value.text, value.column, source)
     if objects:
         # Checked first with a string of the same length in each variable's place, so that columns are the line's.
-        _checked(parameter, _filled(value.text, objects, lambda _, width: '""'.ljust(width)), value, source)
-    text = _filled(value.text, objects, lambda part, _: _as_json(parameter, part, scope))
+        _checked(parameter, filled(value.text, objects, lambda _, width: '""'.ljust(width)), value, source)
+    text = filled(value.text, objects, lambda part, _: _as_json(parameter, part, scope))
     return _checked(parameter, text, value, source)
 
 
@@ -241,9 +241,10 @@ def _as_json(parameter: Parameter, part: Path | Expression, scope: Scope) -> str
     ).decode()
 
 
-def _filled(
+def filled(
     text: str, objects: list[tuple[Path | Expression, int, int]], fill: Callable[[Path | Expression, int], str]
 ) -> str:
+    """`text` with each of `objects` replaced by what `fill` makes of it and of its width."""
     pieces: list[str] = []
     position = 0
     for part, start, end in objects:

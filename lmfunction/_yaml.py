@@ -19,7 +19,11 @@ from lmfunction._text import visible
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?")
-_WORDS: Final = {"null": None, "~": None, "": None, "true": True, "false": False}
+_WORDS: Final = {
+    **dict.fromkeys(("null", "Null", "NULL", "~", "")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
 
 
 class YamlError(ValueError):
@@ -86,8 +90,8 @@ def parse(text: str, *, max_bytes: int, max_depth: int = 100) -> Node | None:
 def plain_value(node: Node | None, variable: Callable[[Scalar], Any]) -> Any:
     """The JSON value that `node` spells, by YAML 1.2's core schema in its unsurprising part.
 
-    Only `true`, `false`, `null`, `~`, decimal integers and decimal fractions are not text: `no`, `1:30`, dates and
-    numbers with leading zeros stay text. A plain scalar that begins with `$` is given to `variable`.
+    Only true, false and null (in three cases each), `~`, decimal integers and fractions are not text: `no`, `1:30`,
+    dates and numbers with leading zeros stay text. A plain scalar that begins with `$` is given to `variable`.
     """
     if node is None:
         return None

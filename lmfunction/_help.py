@@ -1,0 +1,79 @@
+"""Help for a cmdlet, in PowerShell's order, from the parameter table alone."""
+
+from __future__ import annotations
+
+import textwrap
+
+from lmfunction._params import Cmdlet, Kind, Parameter, Rank
+from lmfunction._table import CMDLETS
+
+
+def cmdlet_help(cmdlet: Cmdlet, *, width: int = 100) -> str:
+    """NAME, SYNOPSIS, SYNTAX, PARAMETERS and EXAMPLES of `cmdlet`."""
+    shown = [p for p in cmdlet.parameters if not p.refused]
+    parameters = "\n".join(_parameter(p, width) for p in shown)
+    examples = "\n".join(f"    {e.line}\n        {e.text}" for e in cmdlet.examples)
+    syntax = textwrap.fill(
+        " ".join([cmdlet.name, *(_syntax(p) for p in shown if p.rank is not Rank.COMMON), "[<CommonParameters>]"]),
+        width,
+        initial_indent="    ",
+        subsequent_indent="        ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    return (
+        f"NAME\n    {cmdlet.name} ({', '.join(cmdlet.python_names)})\n\n"
+        f"SYNOPSIS\n    {cmdlet.synopsis}\n\n"
+        f"SYNTAX\n{syntax}\n\n"
+        f"PARAMETERS\n{parameters}\n\n"
+        f"EXAMPLES\n{examples}\n"
+    )
+
+
+def overview() -> str:
+    """What the terminal's command can do."""
+    lines = [f"    {c.python_names[0]:<22} {c.name:<22} {c.synopsis}" for c in CMDLETS]
+    return (
+        "usage: lmfunction CMDLET [ARGUMENTS]      one cmdlet; the shell does the quoting\n"
+        "       lmfunction 'CMDLET ARGUMENTS'      the same as one line with its own quoting\n"
+        "       lmfunction CMDLET -?               help for a cmdlet\n"
+        "       lmfunction local start             run the embedded Lambda for other tools\n"
+        "       lmfunction --version\n\n"
+        "cmdlets:\n" + "\n".join(lines) + "\n\n"
+        "exit codes: 0 ok, 1 function failed, 252 usage, 253 configuration, 254 AWS refused, 255 could not complete,\n"
+        "            130 interrupted\n"
+    )
+
+
+def value_word(parameter: Parameter) -> str:
+    """What stands for the parameter's value in a syntax line."""
+    if parameter.kind is Kind.CHOICE:
+        return "{" + "|".join(parameter.choices) + "}"
+    return f"<{parameter.kind.value}>"
+
+
+def _syntax(parameter: Parameter) -> str:
+    name = f"-{parameter.name}"
+    if parameter.kind is Kind.SWITCH:
+        return f"[{name}]"
+    if parameter.position is not None:
+        name = f"[{name}]"
+    text = f"{name} {value_word(parameter)}"
+    return text if parameter.mandatory else f"[{text}]"
+
+
+def _parameter(parameter: Parameter, width: int) -> str:
+    notes = []
+    if parameter.mandatory:
+        notes.append("required")
+    if parameter.position is not None:
+        notes.append(f"position {parameter.position}")
+    if parameter.aliases:
+        notes.append(f"alias {', '.join(parameter.aliases)}")
+    if parameter.default:
+        notes.append(f"default {parameter.default}")
+    if parameter.excludes:
+        notes.append(f"not with {', '.join(parameter.excludes)}")
+    value = "" if parameter.kind is Kind.SWITCH else f" {value_word(parameter)}"
+    head = f"    -{parameter.name}{value}" + (f"   ({'; '.join(notes)})" if notes else "")
+    return head + "\n" + textwrap.indent(textwrap.fill(parameter.help, width - 8), "        ")

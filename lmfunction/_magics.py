@@ -1,0 +1,136 @@
+"""IPython's and Jupyter's door: each cmdlet as a line and cell magic, under its PowerShell and its Python names."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from IPython.core.magic import Magics, magics_class, needs_local_scope, no_var_expand, output_can_be_silenced
+from IPython.display import display
+from traitlets import Bool, Enum, Unicode
+
+from lmfunction._commands import run_line
+from lmfunction._door import NOTHING, Door, Level
+from lmfunction._help import cmdlet_help
+from lmfunction._params import Cmdlet
+from lmfunction._session import default_session
+from lmfunction._table import CMDLETS
+from lmfunction._values import Scope
+from lmfunction.errors import LMError
+
+_NAMES: Final = [name for cmdlet in CMDLETS for name in cmdlet.names]
+_DASHED: Final = "|".join(re.escape(name) for name in _NAMES if "-" in name)
+_HELP_CELL: Final = re.compile(rf"\A\s*(?:\?%{{0,2}}|%{{0,2}})(?P<name>{_DASHED})(?P<marks>\?{{1,2}})\s*\Z")
+
+
+@magics_class
+class LMFunction(Magics):
+    """Settings of the magics: `%config LMFunction.what_if = True` shows what every line would do and sends nothing."""
+
+    what_if = Bool(False, help="Show what would be sent and send nothing.").tag(config=True)
+    traceback = Enum(("short", "full"), "short", help="Errors in a few lines, or with Python's traceback.").tag(
+        config=True
+    )
+    profile_name = Unicode("", help="The profile of lines that name none.").tag(config=True)
+    region = Unicode("", help="The region of lines that name none.").tag(config=True)
+    error_action = Enum(
+        ("Stop", "Continue", "SilentlyContinue"), "Stop", help="What a failed function does to the cell."
+    ).tag(config=True)
+
+    def run(self, cmdlet: Cmdlet, line: str, cell: str | None, local_names: Mapping[str, Any] | None) -> Any:
+        """Runs one line or cell; what it emits is the magic's value."""
+        names = self._names(local_names)
+        door = Door(
+            scope=Scope(names),
+            error_action=self.error_action,
+            tell=_tell,
+            show=display,
+            ask=self._ask,
+            assign=self._assign,
+            what_if=self.what_if,
+        )
+        defaults = {"ProfileName": self.profile_name, "Region": self.region}
+        engine = default_session().engine
+        try:
+            emitted = run_line(cmdlet, line, cell, engine, door, {n: v for n, v in defaults.items() if v})
+        except LMError as error:
+            error.full_traceback = self.traceback == "full"
+            raise
+        return None if emitted is NOTHING else emitted
+
+    def _names(self, local_names: Mapping[str, Any] | None) -> dict[str, Any]:
+        user: dict[str, Any] = self.shell.user_ns
+        if local_names is None or local_names is user:
+            return user
+        return {**user, **local_names}
+
+    def _assign(self, name: str, value: Any) -> None:
+        self.shell.user_ns[name] = value
+
+    def _ask(self, question: str) -> str | None:
+        in_kernel = hasattr(self.shell, "kernel")
+        if not in_kernel and (sys.stdin is None or not sys.stdin.isatty()):
+            return None
+        try:
+            return input(question)
+        except EOFError:
+            return None
+        except RuntimeError as error:
+            if type(error).__name__ == "StdinNotImplementedError":  # papermill, nbconvert: nobody is there
+                return None
+            raise
+
+
+def load(shell: Any) -> None:
+    """Registers the magics with `shell`; a second load changes nothing."""
+    if _loaded(shell):
+        return
+    settings = LMFunction(shell=shell)
+    for cmdlet in CMDLETS:
+        for name in cmdlet.names:
+            function = _magic(settings, cmdlet, name)
+            shell.register_magic_function(function, "line_cell", name)
+    shell.input_transformers_cleanup.append(help_for_dashed_names)
+
+
+def unload(shell: Any) -> None:
+    """Takes away what `load` added."""
+    for kind in ("line", "cell"):
+        for name in _NAMES:
+            shell.magics_manager.magics[kind].pop(name, None)
+    shell.configurables[:] = [c for c in shell.configurables if not isinstance(c, LMFunction)]
+    transformers = shell.input_transformers_cleanup
+    transformers[:] = [t for t in transformers if t is not help_for_dashed_names]
+
+
+def help_for_dashed_names(lines: list[str]) -> list[str]:
+    """Makes `Invoke-LMFunction?` ask for the magic's help: IPython's own rule knows no dash in a name.
+
+    Only for a cell that is that one line, so that no text inside a string is touched.
+    """
+    match = _HELP_CELL.match("".join(lines))
+    if match is None:
+        return lines
+    command = "pinfo2" if len(match["marks"]) == 2 else "pinfo"
+    return [f"get_ipython().run_line_magic({command!r}, '%{match['name']}')\n"]
+
+
+def _loaded(shell: Any) -> bool:
+    return any(isinstance(c, LMFunction) for c in shell.configurables)
+
+
+def _magic(settings: LMFunction, cmdlet: Cmdlet, name: str) -> Callable[..., Any]:
+    def magic(line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
+        return settings.run(cmdlet, line, cell, local_ns)
+
+    magic.__name__ = magic.__qualname__ = name.replace("-", "_")
+    magic.__doc__ = cmdlet_help(cmdlet)
+    # no_var_expand: IPython would fill {...} and $... into the text and damage JSON.
+    decorated: Callable[..., Any] = no_var_expand(needs_local_scope(output_can_be_silenced(magic)))
+    return decorated
+
+
+def _tell(level: Level, text: str) -> None:
+    print(f"{level.upper()}: {text}", file=sys.stderr)  # noqa: T201 - the notebook's message stream

@@ -1,0 +1,152 @@
+"""Python's own door: `Session`, and the functions of the module, with one keyword for each parameter of the table."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Mapping
+from typing import Any, Self
+
+from lmfunction import _cmdlets, _publish
+from lmfunction._auth import Credential
+from lmfunction._cmdlets import Engine
+from lmfunction._defaults import Defaults
+from lmfunction._door import NOTHING, Door, Level
+from lmfunction._params import Cmdlet
+from lmfunction._retry import RetryPolicy
+from lmfunction._table import INVOKE, PUBLISH
+from lmfunction._text import did_you_mean
+from lmfunction._unset import UNSET
+
+
+class LMWarning(UserWarning):
+    """Something AWS would do silently and people did not expect."""
+
+
+def _tell(level: Level, text: str) -> None:
+    if level == "warning":
+        warnings.warn(text, LMWarning, stacklevel=_caller_level())
+    else:
+        print(f"{level.upper()}: {text}", file=sys.stderr)  # noqa: T201 - the caller asked with verbose=True
+
+
+def _caller_level() -> int:
+    """The stack level of the first frame outside this package, for a warning that points at the user's line."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("lmfunction."):
+        level, frame = level + 1, frame.f_back
+    return level - 1
+
+
+def _ask(question: str) -> str | None:
+    if sys.stdin is None or not sys.stdin.isatty():
+        return None
+    try:
+        return input(question)
+    except EOFError:
+        return None
+
+
+class _PlanCatcher:
+    """Catches what `-WhatIf` shows: in Python the plan is the value."""
+
+    def __init__(self) -> None:
+        self.plan: Any = None
+
+    def __call__(self, shown: Any) -> None:
+        self.plan = shown
+
+
+def call(cmdlet: Cmdlet, engine: Engine, keywords: Mapping[str, Any]) -> Any:
+    """What `cmdlet` emits for Python `keywords` (names of the table in snake_case); the plan for `what_if=True`."""
+    values = {cmdlet.by_target[name].name: value for name, value in keywords.items() if value is not UNSET}
+    _cmdlets.refuse_exclusive(cmdlet, values)
+    shown = _PlanCatcher()
+    door = Door(error_action="Continue", tell=_tell, ask=_ask, show=shown)
+    emitted = (
+        _cmdlets.invoke(values, engine, door, lambda _: None)
+        if cmdlet is INVOKE
+        else _publish.publish(values, engine, door)
+    )
+    if emitted is NOTHING:
+        return shown.plan
+    return emitted
+
+
+class Session:
+    """Connections, credentials and defaults that calls share.
+
+    The keywords are those parameters of `Invoke-LMFunction` that say where calls go; each call can override them.
+    Use it as a context manager, or `close()` it, to close its connections.
+    """
+
+    def __init__(
+        self,
+        *,
+        profile_name: str | None = None,
+        profile_location: str | None = None,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        credential: Credential | Any = None,
+        client_config: Mapping[str, Any] | None = None,
+        timeout_sec: float | None = None,
+        retry_policy: RetryPolicy | None = None,
+    ) -> None:
+        given = {
+            "ProfileName": profile_name,
+            "ProfileLocation": profile_location,
+            "Region": region,
+            "EndpointUrl": endpoint_url,
+            "Credential": credential,
+            "ClientConfig": client_config,
+            "TimeoutSec": timeout_sec,
+        }
+        self.engine = Engine(
+            policy=retry_policy or RetryPolicy(),
+            fixed={name: value for name, value in given.items() if value is not None},
+        )
+
+    @property
+    def defaults(self) -> Defaults:
+        """Defaults by `CMDLET:PARAMETER`, such as `session.defaults["*-LM*:Region"] = "eu-west-1"`."""
+        return self.engine.defaults
+
+    def invoke_lm(self, function_name: Any = UNSET, payload: Any = UNSET, **parameters: Any) -> Any:
+        """Invokes a function with this session; takes what `lmfunction.invoke_lm` takes."""
+        return call(INVOKE, self.engine, _checked(INVOKE, parameters, function_name=function_name, payload=payload))
+
+    def publish_lm_function(self, function_name: Any = UNSET, code: Any = UNSET, **parameters: Any) -> Any:
+        """Creates or updates a function with this session; takes what `lmfunction.publish_lm_function` takes."""
+        return call(PUBLISH, self.engine, _checked(PUBLISH, parameters, function_name=function_name, code=code))
+
+    def close(self) -> None:
+        """Closes the connections. The session opens new ones when it is used again."""
+        self.engine.connections.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        fixed = ", ".join(f"{k}={v!r}" for k, v in self.engine.fixed.items())
+        return f"<Session {fixed or 'of the defaults'}>"
+
+
+def _checked(cmdlet: Cmdlet, parameters: Mapping[str, Any], **named: Any) -> dict[str, Any]:
+    for name in parameters:
+        if name not in cmdlet.by_target:
+            hint = did_you_mean(name, cmdlet.by_target)
+            raise TypeError(f"{cmdlet.python_names[0]}() got an unexpected keyword argument {name!r}.{hint}")
+    return {**named, **parameters}
+
+
+_default: list[Session] = []
+
+
+def default_session() -> Session:
+    """The session that the module's functions and the doors use; made at first use."""
+    if not _default:
+        _default.append(Session())
+    return _default[0]
