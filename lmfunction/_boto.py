@@ -81,10 +81,9 @@ def _isolated_session() -> Any:
     """A botocore session that reads no file: the embedded Lambda works with any ~/.aws, or a broken one."""
     import botocore.session
 
-    session = botocore.session.Session()
+    session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})  # AWS_PROFILE is not asked
     for name in ("config_file", "credentials_file"):
         session.set_config_variable(name, os.devnull)
-    session.set_config_variable("profile", "default")
     return session
 
 

@@ -116,11 +116,12 @@ def send_plan(plan: Plan, connections: Connections, policy: RetryPolicy) -> Invo
 
     Raises TransportError, ServiceError or ProfileError; on Ctrl-C InvocationInterrupted, which says what is known.
     """
-    start = policy.clock()
     flight = _Flight(plan.request)
+    request = plan.request
+    start = policy.clock()
     try:
         transport = connections.transport(plan.place)
-        request = plan.request
+        start = policy.clock()  # the first use of a place makes its client; that is no part of the call
         reply, attempts = send_with_retries(
             lambda: flight.send(transport), policy, start + plan.place.connection.read_timeout
         )

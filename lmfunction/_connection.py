@@ -80,12 +80,11 @@ def resolve_place(
     endpoint = _endpoint(arguments, profile)
     embedded = endpoint == "embedded"
     if embedded and credential is not None:
-        raise ParameterError(
-            "The embedded Lambda makes its own keys: leave the credentials out.", parameter="Credential"
-        )
-    region = arguments.get("region") or profile.region
-    if region is not None:
-        check_region(region)
+        raise ParameterError("The embedded Lambda makes its own keys: give none.", parameter="Credential")
+    region = arguments.get("region") or profile.region or ("us-east-1" if embedded else ambient_region(aws_profile))
+    region = region or arn_region
+    if region is None:
+        raise ProfileError("No region: give -Region, or `region:` in a profile, or set AWS_DEFAULT_REGION.")
     connection = Connection(
         region=check_region(region),
         endpoint_url=None if endpoint in ("aws", "embedded") else endpoint,

@@ -6,6 +6,7 @@ import enum
 import json
 import os
 import pathlib
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -307,11 +308,10 @@ def _camel(value: Report | FunctionFailure) -> dict[str, Any]:
 def _failure_text(result: InvokeResult, failure: FunctionFailure) -> str:
     """The few lines that a FunctionError shows: what, where, which request, the last log line, the cure."""
     lines = [f"{result.request.label} failed: {one_line(str(failure), 500)}"]
-    source = next((line.strip() for line in reversed(failure.stack_trace) if 'File "' in line), None)
-    if source:
-        lines.append(f"  at {one_line(source, 200)}")
-    told = (result.log or "").splitlines()
-    last = next((line for line in reversed(told) if line.strip() and not line.startswith(_LAMBDA_LINES)), None)
+    place = _place_of(failure)
+    if place:
+        lines.append(f"  at {one_line(place, 200)}")
+    last = _last_log_line(result.log or "")
     if last:
         lines.append(f"  log: {one_line(last, 200)}")
     if failure.hint:
@@ -320,4 +320,22 @@ def _failure_text(result: InvokeResult, failure: FunctionFailure) -> str:
     return "\n".join(lines)
 
 
-_LAMBDA_LINES: Final = ("START ", "END ", "REPORT ", "XRAY ")
+_LAMBDA_LINES: Final = ("START ", "END ", "REPORT ", "XRAY ", "INIT_START ")
+_PYTHON_FRAME: Final = re.compile(r'\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)')
+
+
+def _place_of(failure: FunctionFailure) -> str:
+    """Where the function failed: the innermost Python frame of its stack trace, `file:line in function`."""
+    frames = [m for line in failure.stack_trace if (m := _PYTHON_FRAME.match(line))]
+    return f"{frames[-1]['file']}:{frames[-1]['line']} in {frames[-1]['function']}" if frames else ""
+
+
+def _last_log_line(log: str) -> str:
+    """The last line the function itself wrote; the runtime's own report of the error comes after it."""
+    own = ""
+    for line in log.splitlines():
+        if line.startswith("[ERROR] ") and "\t" not in line:
+            break
+        if line.strip() and not line.startswith(_LAMBDA_LINES):
+            own = line
+    return own

@@ -57,14 +57,18 @@ class Line(NamedTuple):
 
 
 def render_text(card: Card, *, width: int = 100, color: bool = False, limit: int = 8_192) -> str:
-    """The card as lines of at most `width` columns and, together, at most `limit` bytes of UTF-8."""
+    """The card as lines of at most `width` columns and, together, at most `limit` bytes of UTF-8.
+
+    Text cannot be folded: a section that starts closed is left out.
+    """
     width = min(max(width, _NARROW), _WIDE)
     head = "\n".join(_header(card, width, color))
     left = limit - len(head.encode())
     if left < 0:
         return _clipped("\n".join(_header(card, width, False)), limit)
-    shown = card.sections[: max(left // _SECTION_ROOM, 0)]
-    dropped = len(card.sections) - len(shown)
+    wanted = [section for section in card.sections if section.open]
+    shown = wanted[: max(left // _SECTION_ROOM, 0)]
+    dropped = len(wanted) - len(shown)
     tail = f"\n  … {dropped:,} more section{'' if dropped == 1 else 's'}" if dropped else ""
     if len(tail.encode()) > left:
         return head
