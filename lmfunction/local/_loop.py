@@ -61,14 +61,15 @@ def die_with_server(fd: int) -> None:
                 os._exit(1)  # it ended before we listened
         except BlockingIOError:
             pass
-        return
-    import threading
+    else:
+        import threading
 
-    def wait() -> None:
-        os.read(fd, 1)
-        os.killpg(0, signal.SIGKILL)
+        threading.Thread(target=_die_at_end, args=(fd,), daemon=True).start()
 
-    threading.Thread(target=wait, daemon=True).start()
+
+def _die_at_end(fd: int) -> None:
+    os.read(fd, 1)
+    os.killpg(0, signal.SIGKILL)
 
 
 # -- the context object

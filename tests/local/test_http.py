@@ -1,0 +1,114 @@
+"""Bytes in, bytes out: what the front accepts, refuses and survives."""
+
+from __future__ import annotations
+
+import socket
+import time
+from typing import Any
+
+import pytest
+
+INVOKE = "/2015-03-31/functions/echo/invocations"
+BODY = '{"a": 1}'
+
+
+def case_file(name: str) -> Any:
+    def mark(function: Any) -> Any:
+        function.case_file = name
+        return function
+
+    return mark
+
+
+@case_file("http.yaml")
+def test_refused_bytes(case: dict[str, Any], wire: Any) -> None:
+    """Each hostile or malformed request gets its status, no CORS header, and the server hangs up."""
+    sign = "".join(f"{name}: {value}\r\n" for name, value in wire.signed().items())
+    values = {"invoke": INVOKE, "host": f"127.0.0.1:{wire.port}", "port": str(wire.port), "sign": sign, "body": BODY}
+    data = case["send"]
+    for name, value in values.items():
+        data = data.replace("{" + name + "}", value)
+    reply = wire.send(data.encode("latin-1"))
+    assert reply.status == case["status"], f"{data!r}\n{reply}"
+    assert reply.closed
+    assert not [name for name in reply.lower if name.startswith("access-control")]
+    assert wire.request().status == 200
+
+
+def test_keep_alive_and_pipelining(wire: Any) -> None:
+    """Requests on one connection are answered in order, even when they arrive in one packet."""
+    from_one = wire.signed(body=b"1"), wire.signed(body=b"2")
+    data = b"".join(
+        f"POST {INVOKE} HTTP/1.1\r\n".encode()
+        + "".join(f"{n}: {v}\r\n" for n, v in headers.items()).encode()
+        + f"Content-Length: 1\r\n\r\n{i}".encode()
+        for i, headers in enumerate(from_one, 1)
+    )
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=5) as connection:
+        connection.sendall(data)
+        received = b""
+        while received.count(b"HTTP/1.1 200") < 2 or not received.endswith(b"2"):
+            received += connection.recv(65536)
+    assert received.index(b"\r\n\r\n1") < received.index(b"\r\n\r\n2")
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_any_segmentation(wire: Any, size: int) -> None:
+    """A request is understood however it is cut into packets."""
+    headers = "".join(f"{n}: {v}\r\n" for n, v in wire.signed().items())
+    data = f"POST {INVOKE} HTTP/1.1\r\n{headers}Transfer-Encoding: chunked\r\n\r\n3\r\n{BODY[:3]}\r\n5\r\n{BODY[3:]}\r\n0\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=5) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(data), size):
+            connection.sendall(data[start : start + size].encode())
+        assert connection.recv(65536).endswith(BODY.encode())
+
+
+def test_expect_100(wire: Any) -> None:
+    """The body is asked for, once the request is admitted; a refused one gets its refusal instead."""
+    headers = "".join(f"{n}: {v}\r\n" for n, v in wire.signed().items())
+    head = f"POST {INVOKE} HTTP/1.1\r\n{headers}Expect: 100-continue\r\nContent-Length: 8\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=5) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(BODY.encode())
+        assert connection.recv(65536).endswith(BODY.encode())
+    unsigned = f"POST {INVOKE} HTTP/1.1\r\nHost: 127.0.0.1:{wire.port}\r\nExpect: 100-continue\r\nContent-Length: 8\r\n\r\n"
+    assert wire.send(unsigned.encode()).status == 403
+
+
+def test_connection_close_is_kept(wire: Any) -> None:
+    """A client that asks for the end of the connection gets it."""
+    reply = wire.request(headers={"Connection": "close"})
+    assert (reply.status, reply.closed) == (200, True)
+
+
+def test_7_mb_body(wire: Any) -> None:
+    """K31: a body over the limit is read to its end and answered 413 in AWS's words."""
+    reply = wire.request(body=b'"' + b"x" * 7_000_000 + b'"')
+    assert (reply.status, reply.lower["x-amzn-errortype"]) == (413, "RequestEntityTooLargeException")
+    assert reply.json() == {
+        "Type": "User",
+        "message": "Request must be smaller than 6291456 bytes for the InvokeFunction operation",
+    }
+
+
+def test_many_idle_connections(wire: Any) -> None:
+    """K35, in small: silent connections are closed at the deadline and do not hinder others."""
+    idle = [socket.create_connection(("127.0.0.1", wire.port), timeout=5) for _ in range(100)]
+    try:
+        assert wire.request().status == 200
+        began = time.monotonic()
+        assert [connection.recv(1) for connection in idle] == [b""] * 100
+        assert time.monotonic() - began < 3
+    finally:
+        for connection in idle:
+            connection.close()
+
+
+def test_loopback_only(wire: Any) -> None:
+    """K37: neither another address of this host nor IPv6 reaches it."""
+    addresses = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None)} - {"127.0.0.1", "127.0.1.1"}
+    for address in {*addresses, "127.0.0.2", "::1"}:
+        with pytest.raises(OSError):  # noqa: PT011 - refused, or no such family here
+            socket.create_connection((address, wire.port), timeout=1).close()
