@@ -77,15 +77,17 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
     select = _selector(arguments, values)
     check_assignable(arguments, door)
     plan = make_plan(arguments, gathered.profile, gathered.aws_profile, warn=notices.warn, given=gathered.given)
-    notices.verbose(f"{plan!r}"[9:])
+    if notices.talkative:
+        notices.verbose(repr(plan).removeprefix("What if: "))
     if arguments.get("what_if", door.what_if):
         door.show(plan)
         return NOTHING
     confirm(arguments, plan.request.label, _plan_lines(plan), door)
     try:
         result = send_plan(plan, engine.connections, engine.policy)
-        for attempt in result.attempt_log:
-            notices.verbose(f"attempt: {attempt.outcome} {attempt.code} {attempt.elapsed_ms:.0f} ms")
+        if notices.talkative:
+            for attempt in result.attempt_log:
+                notices.verbose(f"attempt: {attempt.outcome} {attempt.code} {attempt.elapsed_ms:.0f} ms")
         on_result(result)
         _act_on_failure(result, arguments, door)
     except LMError as error:

@@ -1,4 +1,7 @@
-"""IPython's and Jupyter's door: each cmdlet as a line and cell magic, under its PowerShell and its Python names."""
+"""IPython's and Jupyter's door: each cmdlet as a line and cell magic, under its PowerShell and its Python names.
+
+Loading costs the parameter table alone; what runs a line is imported by the first line.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,9 @@ from IPython.core.magic import Magics, magics_class, needs_local_scope, no_var_e
 from IPython.display import display
 from traitlets import Bool, Enum, Unicode
 
-from lmfunction._commands import run_line
-from lmfunction._door import NOTHING, Door, Level
 from lmfunction._help import cmdlet_help
 from lmfunction._params import Cmdlet
-from lmfunction._session import default_session
 from lmfunction._table import CMDLETS
-from lmfunction._values import Scope
 from lmfunction.errors import LMError
 
 _NAMES: Final = [name for cmdlet in CMDLETS for name in cmdlet.names]
@@ -41,6 +40,11 @@ class LMFunction(Magics):
 
     def run(self, cmdlet: Cmdlet, line: str, cell: str | None, local_names: Mapping[str, Any] | None) -> Any:
         """Runs one line or cell; what it emits is the magic's value."""
+        from lmfunction._commands import run_line
+        from lmfunction._door import NOTHING, Door
+        from lmfunction._session import default_session
+        from lmfunction._values import Scope
+
         names = self._names(local_names)
         door = Door(
             scope=Scope(names),
@@ -132,5 +136,5 @@ def _magic(settings: LMFunction, cmdlet: Cmdlet, name: str) -> Callable[..., Any
     return decorated
 
 
-def _tell(level: Level, text: str) -> None:
+def _tell(level: str, text: str) -> None:
     print(f"{level.upper()}: {text}", file=sys.stderr)  # noqa: T201 - the notebook's message stream
