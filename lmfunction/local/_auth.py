@@ -1,8 +1,9 @@
 """Signature Version 4, verified: only who knows the keys made at start may call.
 
-A captured request is refused when it is sent again, as far as that can be told: botocore signs a fresh
-`amz-sdk-invocation-id` into each call, so the same signature twice is a replay. A signer that leaves this header out
-sends identical bytes for identical calls within one second, and those must pass; for it there is no replay check.
+A captured request that is sent again is refused when its signature covers `amz-sdk-invocation-id`, as the SDKs for Go
+and Rust do: that id is new for each call, so the same signature twice is a replay. botocore
+(1.44, `endpoint.py`) adds the header after signing. It signs Host and X-Amz-Date only, so two identical calls within
+one second carry the same signature and must both pass; for such signers there is no replay check but the five minutes.
 """
 
 from __future__ import annotations

@@ -61,7 +61,9 @@ def test_close_leaves_nothing(client_of: Any, children_of: Any, all_gone: Any, t
 @pytest.mark.parametrize("victim", ["parent", "server"])
 def test_kill_9_leaves_nothing(victim: str, client_of: Any, children_of: Any, all_gone: Any) -> None:
     """K40: kill -9 of the parent or of the server leaves no process, even one whose handler is busy."""
-    with subprocess.Popen([sys.executable, "-c", PARENT, ROOT], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, ROOT], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
         assert parent.stdout is not None
         server = Started(parent.stdout.readline())
         client = client_of(server)

@@ -56,7 +56,8 @@ def test_keep_alive_and_pipelining(wire: Any) -> None:
 def test_any_segmentation(wire: Any, size: int) -> None:
     """A request is understood however it is cut into packets."""
     headers = "".join(f"{n}: {v}\r\n" for n, v in wire.signed().items())
-    data = f"POST {INVOKE} HTTP/1.1\r\n{headers}Transfer-Encoding: chunked\r\n\r\n3\r\n{BODY[:3]}\r\n5\r\n{BODY[3:]}\r\n0\r\n\r\n"
+    data = f"POST {INVOKE} HTTP/1.1\r\n{headers}Transfer-Encoding: chunked\r\n\r\n"
+    data += f"3\r\n{BODY[:3]}\r\n5\r\n{BODY[3:]}\r\n0\r\n\r\n"
     with socket.create_connection(("127.0.0.1", wire.port), timeout=5) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for start in range(0, len(data), size):
@@ -73,7 +74,9 @@ def test_expect_100(wire: Any) -> None:
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(BODY.encode())
         assert connection.recv(65536).endswith(BODY.encode())
-    unsigned = f"POST {INVOKE} HTTP/1.1\r\nHost: 127.0.0.1:{wire.port}\r\nExpect: 100-continue\r\nContent-Length: 8\r\n\r\n"
+    unsigned = (
+        f"POST {INVOKE} HTTP/1.1\r\nHost: 127.0.0.1:{wire.port}\r\nExpect: 100-continue\r\nContent-Length: 8\r\n\r\n"
+    )
     assert wire.send(unsigned.encode()).status == 403
 
 
