@@ -82,7 +82,7 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
     if arguments.get("what_if", door.what_if):
         door.show(plan)
         return NOTHING
-    confirm(arguments, plan.request.label, _plan_lines(plan), door)
+    confirm(arguments, plan.request.label, lambda: _plan_lines(plan), door)
     try:
         result = send_plan(plan, engine.connections, engine.policy)
         if notices.talkative:
@@ -126,11 +126,11 @@ class Notices:
             self.door.tell("verbose", text)
 
 
-def confirm(arguments: Mapping[str, Any], name: str, lines: list[str], door: Door) -> None:
+def confirm(arguments: Mapping[str, Any], name: str, lines: Callable[[], list[str]], door: Door) -> None:
     """Asks for `name` to be typed when -Confirm says so; refuses when nobody answers. `lines` tell the plan."""
     if not arguments.get("confirm") or arguments.get("force"):
         return
-    question = "\n".join([*(visible(line, one_line=True) for line in lines), f"Type {visible(name)} to go on: "])
+    question = "\n".join([*(visible(line, one_line=True) for line in lines()), f"Type {visible(name)} to go on: "])
     answer = door.ask(question)
     if answer is None:
         raise GuardError(

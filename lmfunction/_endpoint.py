@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ def is_loopback(url: str | None) -> bool:
     return url is not None and urlsplit(url).hostname in _LOOPBACK
 
 
+@functools.lru_cache(maxsize=64)
 def fault_of(url: str) -> str | None:
     """Why `url` may not be called, or None when it may: https to a host name or literal IPv4, http to loopback only.
 

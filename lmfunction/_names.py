@@ -6,6 +6,7 @@ The patterns are those of the API model (`NamespacedFunctionName`, `NumericLates
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -61,6 +62,11 @@ def parse_function_name(text: object, *, parameter: str = "FunctionName") -> Fun
         raise ParameterError(f"{parameter} must be text, not {type(text).__name__}.", parameter=parameter)
     if not text.strip():
         raise ParameterError(f"{parameter} is empty: name the function to run.", parameter=parameter)
+    return _parse(text, parameter)
+
+
+@functools.lru_cache(maxsize=256)
+def _parse(text: str, parameter: str) -> FunctionName:
     shown = ascii_only(shorten(text, 80))
     if len(text) > ARN_LIMIT:
         raise ParameterError(

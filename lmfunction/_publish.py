@@ -50,7 +50,7 @@ def publish(values: Mapping[str, Any], engine: Engine, door: Door) -> Any:
     if arguments.get("what_if", door.what_if):
         door.show(_WhatIf(f"What if: {what}"))
         return NOTHING
-    confirm(arguments, name.text, [what], door)
+    confirm(arguments, name.text, lambda: [what], door)
     if place.embedded:
         settings["Role"] = settings["Role"] or "arn:aws:iam::000000000000:role/embedded"
     answer = _create_or_update(engine.connections.transport(place).client, name.text, code, settings)
