@@ -77,3 +77,16 @@ def _parameter(parameter: Parameter, width: int) -> str:
     value = "" if parameter.kind is Kind.SWITCH else f" {value_word(parameter)}"
     head = f"    -{parameter.name}{value}" + (f"   ({'; '.join(notes)})" if notes else "")
     return head + "\n" + textwrap.indent(textwrap.fill(parameter.help, width - 8), "        ")
+
+
+def markdown_table(cmdlet: Cmdlet) -> str:
+    """The parameters of `cmdlet` as a Markdown table, for the README."""
+    rows = ["| parameter | value | position | default | meaning |", "|---|---|---|---|---|"]
+    for parameter in cmdlet.parameters:
+        names = " ".join(f"`-{name}`" for name in (parameter.name, *parameter.aliases))
+        value = "switch" if parameter.kind is Kind.SWITCH else value_word(parameter).strip("<>").replace("|", " ")
+        meaning = f"not available: {parameter.refused}" if parameter.refused else parameter.help
+        position = str(parameter.position or "")
+        cells = (names, value, position, f"`{parameter.default}`" if parameter.default else "", meaning)
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows)

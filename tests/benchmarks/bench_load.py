@@ -1,4 +1,4 @@
-"""What `import lmfunction` and `%load_ext lmfunction` cost over a bare Python and a bare IPython. Budget: 30 ms, no boto3.
+"""What `import lmfunction` and `%load_ext lmfunction` cost over bare Python and IPython. Budget: 30 ms, no boto3.
 
 Each figure is the median over fresh processes; the extension is timed inside a shell that is up already.
 """
@@ -50,7 +50,9 @@ def main() -> int:
     for name, program in (("import lmfunction", IMPORT), ("%load_ext lmfunction", LOAD)):
         median, loaded = measure(program)
         ratio = median / BUDGET_MS
-        print(f"{name:<22} {median:6.1f} ms   {ratio:.2f} x of the budget of {BUDGET_MS:.0f} ms   heavy modules: {loaded}")
+        print(
+            f"{name:<22} {median:6.1f} ms   {ratio:.2f} x of the budget of {BUDGET_MS:.0f} ms   heavy modules: {loaded}"
+        )
         missed |= ratio > 1 or loaded != "[]"
     return missed
 
