@@ -18,7 +18,9 @@ Imports inside this folder point down only::
       /        \
   _process   _runtime_api               the operating system's process; the Runtime API it polls
         |
-  _invocation  _functions  _settings  _auth  _answers  _http  _addresses       values and protocols
+     _connection                        HTTP connections: parsing, order, deadlines
+        |
+  _invocation  _functions  _variables  _settings  _auth  _answers  _addresses  _http       values and rules
 
 `_loop` is the Python runtime that runs inside an environment; it imports nothing of this package.
 """

@@ -69,6 +69,8 @@ class Embedded:
     @property
     def errors(self) -> str:
         """What the server has written on its standard error: nothing, unless it failed."""
+        if self._errors.closed:
+            return ""
         self._errors.seek(0)
         return self._errors.read().decode("utf-8", "replace")
 
@@ -79,6 +81,8 @@ class Embedded:
         with self._lock:
             _stop(self._process)
             self._errors.close()
+            if self in _started:
+                _started.remove(self)
 
     def forget_after_fork(self) -> None:
         """Closes the fork's copy of the pipe, which would keep the server alive after its real owner."""

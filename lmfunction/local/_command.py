@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -38,6 +39,9 @@ def run_local(argv: Sequence[str]) -> int:
         return EXIT_USAGE
     except SystemExit:  # argparse has printed the help that was asked for
         return EXIT_OK
+    if os.name != "posix":
+        _say("lmfunction local: the embedded Lambda runs on Linux and macOS.")
+        return EXIT_FAILED
     try:
         asyncio.run(_serve(settings))
     except OSError as e:

@@ -113,8 +113,8 @@ class Environment:
     def _start(self, seconds: float, expired: Callable[[], None]) -> None:
         self._initialising, self._handed_over = True, False
         self._began = time.perf_counter()
-        api = self._api = RuntimeApi(self)
         try:
+            api = self._api = RuntimeApi(self)
             variables = runtime_variables(self._host, self.configuration, self.place, api.address)
             process: RuntimeProcess = RuntimeProcess(
                 self._host.loop, self.configuration.folder, variables, lambda status: self._exited(process, api, status)

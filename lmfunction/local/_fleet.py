@@ -55,10 +55,10 @@ class Fleet:
         reason = self.limit_met(configuration.name)
         if reason is not None:
             return reason
-        self._running[configuration.name] += 1
-        self._running_total += 1
         idle = self._idle.get(configuration.revision_id)
         environment = idle.pop() if idle else self._make(configuration)
+        self._running[configuration.name] += 1
+        self._running_total += 1
         environment.run(invocation)
         return None
 

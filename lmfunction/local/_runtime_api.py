@@ -14,7 +14,8 @@ from typing import Final, Protocol
 
 from lmfunction import _wire
 from lmfunction.local._addresses import LOOPBACK, foreign_fault, hosts_of
-from lmfunction.local._http import Answer, Limits, Listener, Request
+from lmfunction.local._connection import Listener
+from lmfunction.local._http import Answer, Limits, Request
 from lmfunction.local._invocation import Invocation, deadline_ms
 
 _NEXT: Final = "/2018-06-01/runtime/invocation/next"

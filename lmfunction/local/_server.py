@@ -14,12 +14,13 @@ from typing import Final, Self
 
 from lmfunction.local._addresses import LOOPBACK
 from lmfunction.local._auth import Keys, SignatureCheck
+from lmfunction.local._connection import Listener
 from lmfunction.local._control import Control
 from lmfunction.local._events import EventQueue
 from lmfunction.local._fleet import Fleet
 from lmfunction.local._front import Front
 from lmfunction.local._functions import Configuration, Function, Functions
-from lmfunction.local._http import Limits, Listener
+from lmfunction.local._http import Limits
 from lmfunction.local._invocation import Invocation, Outcome
 from lmfunction.local._invoke import Invoke
 from lmfunction.local._process import compile_loop

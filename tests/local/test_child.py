@@ -155,8 +155,8 @@ def test_forgotten_after_fork(client_of: Any, all_gone: Any) -> None:
         "e = _child.embedded()\n"
         "if os.fork() == 0:\n"
         "    assert not e.running and not _child._by_region\n"
-        "    e.close()\n    print('fork', os.getpid(), flush=True)\n    time.sleep(60)\n    os._exit(0)\n"
-        "print('server', e.pid, flush=True)\n"
+        "    e.close()\n    os.write(1, f'fork {os.getpid()}\\n'.encode())\n    time.sleep(60)\n    os._exit(0)\n"
+        "os.write(1, f'server {e.pid}\\n'.encode())\n"
         "sys.stdin.read()\nassert e.running\nos.kill(os.getpid(), 9)\n"
     )
     with subprocess.Popen(

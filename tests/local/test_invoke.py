@@ -228,7 +228,8 @@ def test_event_runs_and_is_retried(call: Any, deploy: Any, tmp_path: Any) -> Non
     pipe = tmp_path / "attempts"
     os.mkfifo(pipe)
     name = deploy(
-        "def handler(event, context):\n    with open(event, 'a') as f:\n        f.write(context.aws_request_id + '\\n')\n"
+        "def handler(event, context):\n    with open(event, 'a') as f:\n"
+        "        f.write(context.aws_request_id + '\\n')\n"
         "    raise Exception('again')\n"
     )
     lines: list[str] = []
