@@ -6,6 +6,7 @@ Lower errors are translated here, once, into what is known: provably not sent, s
 from __future__ import annotations
 
 import http.client
+import math
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,7 +60,12 @@ class Transport:
             raise translate(error) from error
         metadata = answer["ResponseMetadata"]
         headers: Mapping[str, str] = metadata["HTTPHeaders"]
-        return Reply(metadata["HTTPStatusCode"], headers, _read_body(answer, headers, metadata["HTTPStatusCode"]))
+        try:
+            body = _read_body(answer, headers, metadata["HTTPStatusCode"])
+        except BaseException:
+            answer["Payload"].close()  # else its connection would stay open, as long as the error lives
+            raise
+        return Reply(metadata["HTTPStatusCode"], headers, body)
 
     def close(self) -> None:
         """Closes the client's connections."""
@@ -130,9 +136,11 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     """The seconds that AWS asks to wait: `Retry-After` in seconds, or `x-amz-retry-after` in ms."""
     for name, unit in (("retry-after", 1.0), ("x-amz-retry-after", 1000.0)):
         try:
-            return min(max(float(headers[name]) / unit, 0.0), 3600.0)
+            asked = float(headers[name]) / unit
         except (KeyError, ValueError):
             continue
+        if math.isfinite(asked):
+            return min(max(asked, 0.0), 3600.0)
     return None
 
 
