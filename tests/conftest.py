@@ -1,0 +1,54 @@
+"""What all tests share: an environment of their own, and helpers that lie beside the tests."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No AWS setting, profile or proxy of the machine reaches a test, nor a program that a test starts."""
+    home = tmp_path_factory.mktemp("home")
+    kept = dict(os.environ)
+    for name in kept:
+        if name.startswith(("AWS_", "LMFUNCTION_", "XDG_")) or name.lower() in _PROXIES:
+            del os.environ[name]
+    os.environ.update(
+        HOME=str(home),
+        AWS_CONFIG_FILE=str(home / "config"),
+        AWS_SHARED_CREDENTIALS_FILE=str(home / "credentials"),
+        AWS_EC2_METADATA_DISABLED="true",
+    )
+    yield
+    os.environ.clear()
+    os.environ.update(kept)
+
+
+@pytest.fixture(autouse=True)
+def _restored_environment(_clean_environment: None) -> Iterator[None]:
+    """What a test changes in the environment ends with it."""
+    kept = dict(os.environ)
+    yield
+    if dict(os.environ) != kept:
+        os.environ.clear()
+        os.environ.update(kept)
+
+
+@pytest.fixture(scope="session")
+def faults() -> ModuleType:
+    """The module `faults.py`: a server whose answers go wrong. (Importlib mode puts no folder on the path.)"""
+    spec = importlib.util.spec_from_file_location("faults", Path(__file__).with_name("faults.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["faults"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
