@@ -6,7 +6,7 @@ Also the reading of brackets and quotes, which every value needs. Nothing is eva
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from lmfunction.errors import ParameterError
@@ -25,11 +25,12 @@ _ESCAPES: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': '
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """`$name.attribute['key'][0]`, or `$env:NAME`."""
+    """`$name.attribute['key'][0]`, or `$env:NAME`. `written` is how it stands in the line."""
 
     name: str
     steps: tuple[tuple[bool, str | int], ...] = ()  # (is an attribute, its name, key or index)
     environment: bool = False
+    written: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +148,11 @@ def _embedded(text: str, position: int, column: int, source: str) -> tuple[Part,
         path = braced_path(text[position + 1 : end + 1])
         if path is None:
             raise fault("After $ stands {name} or {name.attribute}.", source, column + position)
-        return path, end + 1
+        return replace(path, written=text[position : end + 1]), end + 1
     if text.startswith("$(", position):
         return object_at(text, position, column, source)
     match = re.compile(r"\$(env:)?([^\W\d]\w*)", re.IGNORECASE).match(text, position)
-    return (Path(match[2], environment=bool(match[1])), match.end()) if match else None
+    return (Path(match[2], environment=bool(match[1]), written=match.group()), match.end()) if match else None
 
 
 def _escape(text: str, position: int, column: int, source: str) -> tuple[str, int]:
@@ -170,7 +171,8 @@ def _expression(text: str, column: int, source: str) -> Expression:
         compile(text.strip(), "<line>", "eval")
     except (SyntaxError, ValueError) as error:
         lead = len(text) - len(text.lstrip())
-        offset = (getattr(error, "offset", None) or 1) - 1
+        told = getattr(error, "offset", None)
+        offset = len(text.strip()) if told == 0 else (told or 1) - 1  # 0: it ends too early
         why = getattr(error, "msg", None) or str(error)
         raise fault(f"This is not a Python expression: {why}.", source, column + lead + offset) from None
     return Expression(text.strip())
@@ -179,7 +181,7 @@ def _expression(text: str, column: int, source: str) -> Expression:
 def path_of(match: re.Match[str]) -> Path:
     """The path that a match of `PATH` spells."""
     if match["env"]:
-        return Path(match["variable"], environment=True)
+        return Path(match["variable"], environment=True, written=match.group())
     steps: list[tuple[bool, str | int]] = []
     for step in _STEP.finditer(match["steps"] or ""):
         if step["attribute"] is not None:
@@ -188,7 +190,7 @@ def path_of(match: re.Match[str]) -> Path:
             steps.append((False, int(step["index"])))
         else:
             steps.append((False, step["key"] if step["key"] is not None else step["other"]))
-    return Path(match["name"], tuple(steps))
+    return Path(match["name"], tuple(steps), written=match.group())
 
 
 def fault(message: str, source: str, column: int) -> ParameterError:

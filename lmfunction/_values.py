@@ -217,7 +217,7 @@ def _expanded(value: Value, scope: Scope, parameter: Parameter) -> str:
             assert isinstance(part, Path)
             if parameter.kind is not Kind.TEXT:
                 raise _undefined(part, parameter, scope) from None
-            pieces.append(f"${part.name}")
+            pieces.append(part.written)
         else:
             pieces.append(found if isinstance(found, str) else _json_or_text(found))
     return "".join(pieces)
