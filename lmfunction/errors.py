@@ -209,6 +209,9 @@ def _caret(source: str | None, line: int, column: int | None, width: int = 110) 
     if source is None or column is None:
         return ""
     lines = source.split("\n")
+    while 0 < line < len(lines) and column > len(lines[line - 1]) + 1:  # a command line's column counts over its ends
+        column -= len(lines[line - 1]) + 1
+        line += 1
     text = lines[line - 1] if 0 < line <= len(lines) else ""
     start = max(0, min(column - 1 - width // 2, len(text) - width))
     window = text[start : start + width]
