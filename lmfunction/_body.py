@@ -16,12 +16,12 @@ def read_payload(text: str, scope: Scope) -> Any:
 
     Raises ParameterError with line and column.
     """
-    body = text.strip("\n")
+    body = text.rstrip("\n")
     objects = json_objects(body, 1, body)
     if _json.is_json(filled(body, objects, lambda _, width: '""'.ljust(width))):
         return filled(body, objects, lambda part, _: _encoded(part, scope, body))
     try:
-        return _from_yaml(body, scope)
+        return _from_yaml(text, scope)  # whose last newline belongs to a block scalar that ends it
     except ParameterError:
         if body.lstrip()[:1] in ("{", "["):
             _json.check(body)  # meant as JSON: its error is the one that helps

@@ -153,7 +153,7 @@ def _document(events: _Events) -> Node | None:
 def _node(events: _Events, event: Any) -> Node:
     line, column = event.start_mark.line + 1, event.start_mark.column + 1
     if isinstance(event, yaml.ScalarEvent):
-        return Scalar(event.value, event.style is None, line, column)
+        return Scalar(event.value, not event.style, line, column)  # plain: None, from libyaml ""
     if isinstance(event, yaml.SequenceStartEvent):
         items = []
         while not isinstance(event := events.next(), yaml.SequenceEndEvent):
