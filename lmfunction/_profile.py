@@ -194,6 +194,7 @@ def _user_folder(environ: Mapping[str, str]) -> pathlib.Path:
 
 def _is_commented_out(path: pathlib.Path) -> bool:
     try:
-        return not any(line.strip() and not line.lstrip().startswith("#") for line in path.open(encoding="utf-8"))
+        lines = path.read_text("utf-8").splitlines()
+        return not any(line.strip() and not line.lstrip().startswith("#") for line in lines)
     except (OSError, UnicodeDecodeError):
         return False
