@@ -58,6 +58,8 @@ def parse_function_name(text: object, *, parameter: str = "FunctionName") -> Fun
     Raises ParameterError for whatever AWS would refuse by its spelling: too long (64 for a bare name, 256 for an
     ARN), characters outside the pattern, an ARN of something else, and `$LATEST` or dots alone as a name.
     """
+    if text is None:
+        raise ParameterError(f"{parameter} is missing: name the function to run.", parameter=parameter)
     if not isinstance(text, str):
         raise ParameterError(f"{parameter} must be text, not {type(text).__name__}.", parameter=parameter)
     if not text.strip():
