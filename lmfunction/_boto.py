@@ -6,6 +6,8 @@ so that one call is one request.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import os
 import socket
 from dataclasses import dataclass
@@ -46,6 +48,22 @@ def make_client(connection: Connection) -> Any:
     return client
 
 
+@functools.lru_cache(maxsize=64)
+def endpoint_of(connection: Connection) -> str:
+    """The URL that `connection` would call: its own, the environment's or profile's, else AWS's for the region.
+
+    Asked of botocore by a client that has no real keys, so that nothing is contacted to find any.
+    """
+    client = _client(dataclasses.replace(connection, credential=_NO_KEYS), {})
+    try:
+        return str(client.meta.endpoint_url)
+    finally:
+        client.close()
+
+
+_NO_KEYS: Final = Credential("none", "none")
+
+
 def _client(connection: Connection, extra: dict[str, Any]) -> Any:
     import boto3
     from botocore.config import Config
@@ -53,7 +71,7 @@ def _client(connection: Connection, extra: dict[str, Any]) -> Any:
     from lmfunction import __version__
 
     options = {
-        "connect_timeout": CONNECT_TIMEOUT,
+        "connect_timeout": min(CONNECT_TIMEOUT, connection.read_timeout),
         "read_timeout": connection.read_timeout,
         "max_pool_connections": 50,
         "user_agent_extra": f"lmfunction/{__version__}",

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from lmfunction import _wire
 from lmfunction._auth import Credential
-from lmfunction._boto import Connection
+from lmfunction._boto import Connection, endpoint_of
 from lmfunction._cards import plan_card
 from lmfunction._connection import Place, resolve_place
 from lmfunction._model import InvokeResult
@@ -41,11 +41,14 @@ class Plan:
         return "000000000000" if self.place.embedded else "that of the credentials (not asked)"
 
     @property
+    def name(self) -> str:
+        """The function's bare name, which a confirmation asks for."""
+        return parse_function_name(self.request.function_name).name
+
+    @property
     def endpoint(self) -> str:
         """The endpoint, for people."""
-        if self.place.embedded:
-            return "embedded Lambda"
-        return self.place.connection.endpoint_url or f"https://lambda.{self.place.connection.region}.amazonaws.com"
+        return "embedded Lambda" if self.place.embedded else endpoint_of(self.place.connection)
 
     def __repr__(self) -> str:
         request = self.request

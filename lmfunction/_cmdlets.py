@@ -82,7 +82,7 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
     if arguments.get("what_if", door.what_if):
         door.show(plan)
         return NOTHING
-    confirm(arguments, plan.request.label, lambda: _plan_lines(plan), door)
+    confirm(arguments, plan.name, lambda: _plan_lines(plan), door)
     try:
         result = send_plan(plan, engine.connections, engine.policy)
         if notices.talkative:

@@ -82,7 +82,7 @@ _INVOKE: Final = (
     Parameter(
         "TimeoutSec",
         Kind.SECONDS,
-        "How long to wait in all, retries included. A function may run 900 s.",
+        "How long to wait for the answer; a retry begins only within it. A function may run 900 s.",
         minimum=0.001,
         maximum=86_400,
         default="930",
