@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import os
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +24,24 @@ KEEPALIVE_IDLE: Final = 45
 KEEPALIVE_INTERVAL: Final = 15
 KEEPALIVE_PROBES: Final = 4
 
+_VARIABLES: Final = (
+    "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_LAMBDA",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_CA_BUNDLE",
+    "HTTPS_PROXY",
+)
+
+
+def environment_of(environ: Mapping[str, str] = os.environ) -> tuple[str | None, ...]:
+    """The variables that decide what a client is, as they stand now; no secret is among them."""
+    return tuple(map(environ.get, _VARIABLES))
+
 
 @dataclass(frozen=True)
 class Connection:
@@ -34,7 +53,9 @@ class Connection:
     credential: Credential | None = None
     options: tuple[tuple[str, Any], ...] = ()  # of botocore's Config
     read_timeout: float = 930.0
-    ambient: bool = True  # whether ~/.aws and the environment may add to it; not for the embedded Lambda
+    # What the environment adds to it, so that a changed variable makes another client; None: it may add nothing, and
+    # neither may ~/.aws, for the embedded Lambda.
+    environment: tuple[str | None, ...] | None = ()
 
 
 def make_client(connection: Connection) -> Any:
@@ -88,7 +109,7 @@ def _client(connection: Connection, extra: dict[str, Any]) -> Any:
         aws_secret_access_key=credential.secret_key if credential else None,
         aws_session_token=credential.session_token if credential else None,
         profile_name=connection.aws_profile,
-        botocore_session=None if connection.ambient else _isolated_session(),
+        botocore_session=_isolated_session() if connection.environment is None else None,
     )
     return session.client(
         "lambda", region_name=connection.region, endpoint_url=connection.endpoint_url, config=Config(**options)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lmfunction._auth import Credential, as_credential, from_keys
-from lmfunction._boto import Connection
+from lmfunction._boto import Connection, environment_of
 from lmfunction._endpoint import fault_of
 from lmfunction._names import check_region
 from lmfunction._profile import Profile, find_profile, known_profiles, load_profile
@@ -92,7 +92,7 @@ def resolve_place(
         credential=credential,
         options=_options(arguments.get("client_config")),
         read_timeout=arguments.get("timeout_sec", 930.0),
-        ambient=not embedded,
+        environment=None if embedded else environment_of(),
     )
     return Place(connection, profile, arguments.get("profile_name"), embedded)
 
