@@ -31,11 +31,11 @@ CASES = Path(__file__).with_name("cases")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test marked by a `case` argument and a module constant CASE_FILE gets each case of that file."""
-    name = getattr(metafunc.function, "case_file", None)
-    if name is not None:
-        cases = yaml.safe_load((CASES / name).read_text())
-        metafunc.parametrize("case", cases, ids=[c["id"] for c in cases])
+    """An argument called `NAME_case` gets each case of cases/NAME.yaml."""
+    for argument in metafunc.fixturenames:
+        if argument.endswith("_case"):
+            cases = yaml.safe_load((CASES / f"{argument.removesuffix('_case')}.yaml").read_text("utf-8"))
+            metafunc.parametrize(argument, cases, ids=[case["id"] for case in cases])
 
 
 @dataclass

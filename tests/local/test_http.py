@@ -12,17 +12,9 @@ INVOKE = "/2015-03-31/functions/echo/invocations"
 BODY = '{"a": 1}'
 
 
-def case_file(name: str) -> Any:
-    def mark(function: Any) -> Any:
-        function.case_file = name
-        return function
-
-    return mark
-
-
-@case_file("http.yaml")
-def test_refused_bytes(case: dict[str, Any], wire: Any) -> None:
+def test_refused_bytes(http_case: dict[str, Any], wire: Any) -> None:
     """Each hostile or malformed request gets its status, no CORS header, and the server hangs up."""
+    case = http_case
     sign = "".join(f"{name}: {value}\r\n" for name, value in wire.signed().items())
     values = {"invoke": INVOKE, "host": f"127.0.0.1:{wire.port}", "port": str(wire.port), "sign": sign, "body": BODY}
     data = case["send"]

@@ -29,14 +29,6 @@ def handler(event, context):
 """
 
 
-def case_file(name: str) -> Any:
-    def mark(function: Any) -> Any:
-        function.case_file = name
-        return function
-
-    return mark
-
-
 def test_headers_of_an_answer(wire: Any) -> None:
     """A result comes with the headers AWS sends, in AWS's case, and no others."""
     reply = wire.request(body=b'{"a":  1}')
@@ -68,9 +60,9 @@ def test_dry_run_and_event_headers(wire: Any) -> None:
     assert not {"X-Amz-Executed-Version", "X-Amz-Function-Error"} & set(event.headers)
 
 
-@case_file("request_errors.yaml")
-def test_request_errors(case: dict[str, Any], wire: Any) -> None:
+def test_request_errors(request_errors_case: dict[str, Any], wire: Any) -> None:
     """What the service refuses, it refuses in the recorded words."""
+    case = request_errors_case
     path = case.get("path", "/2015-03-31/functions/echo/invocations")
     body = case.get("payload", "" if case.get("method") == "GET" else "{}").encode()
     reply = wire.request(path, body, method=case.get("method", "POST"), headers=case.get("headers"))
@@ -100,9 +92,9 @@ def test_event_too_large(wire: Any) -> None:
     assert reply.json()["message"] == text
 
 
-@case_file("function_errors.yaml")
-def test_function_errors(case: dict[str, Any], call: Any, deploy: Any, client: Any) -> None:
+def test_function_errors(function_errors_case: dict[str, Any], call: Any, deploy: Any, client: Any) -> None:
     """Each way to fail gives the recorded payload and log, and the next call gets a working environment."""
+    case = function_errors_case
     name = deploy(
         case["code"],
         Handler=case.get("handler", "app.handler"),
@@ -129,9 +121,9 @@ def test_function_errors(case: dict[str, Any], call: Any, deploy: Any, client: A
         assert answer["Log"].count(f"END RequestId: {request_id}\nREPORT RequestId: {request_id}\t") == 1
 
 
-@case_file("results.yaml")
-def test_results(case: dict[str, Any], client: Any, deploy: Any) -> None:
+def test_results(results_case: dict[str, Any], client: Any, deploy: Any) -> None:
     """A result is written as AWS's runtime writes it, byte for byte."""
+    case = results_case
     name = deploy(
         f"def handler(event, context):\n    return {case['returns']}\n", Runtime=case.get("runtime", "python3.12")
     )
