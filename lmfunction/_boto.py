@@ -117,10 +117,16 @@ def _client(connection: Connection, extra: dict[str, Any]) -> Any:
 
 
 def _isolated_session() -> Any:
-    """A botocore session that reads no file: the embedded Lambda works with any ~/.aws, or a broken one."""
+    """A botocore session that reads no file and no variable: the embedded Lambda works with any setup, or a broken one.
+
+    boto3 makes a client of the session's settings also where the client is given its own, and refuses bad ones.
+    """
     import botocore.session
+    from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES as VARIABLES
 
     session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})  # AWS_PROFILE is not asked
+    for name, (_, _, default, _) in VARIABLES.items():
+        session.set_config_variable(name, default)
     for name in ("config_file", "credentials_file"):
         session.set_config_variable(name, os.devnull)
     return session

@@ -109,6 +109,6 @@ def _may_resend(error: ServiceError | TransportError) -> bool:
 
 
 def _wait(error: ServiceError | TransportError, policy: RetryPolicy, attempt: int) -> float:
-    jitter = policy.random() * min(policy.cap, policy.base * 2.0**attempt)
+    jitter = policy.random() * min(policy.cap, policy.base * 2.0 ** min(attempt, 64))
     least = error.retry_after if isinstance(error, ServiceError) and error.retry_after else 0.0
     return least + jitter
