@@ -20,8 +20,11 @@ from lmfunction._table import CMDLETS
 from lmfunction.errors import LMError
 
 _NAMES: Final = [name for cmdlet in CMDLETS for name in cmdlet.names]
+_ANY: Final = "|".join(map(re.escape, _NAMES))
 _DASHED: Final = "|".join(re.escape(name) for name in _NAMES if "-" in name)
-_HELP_CELL: Final = re.compile(rf"\A\s*(?:\?%{{0,2}}|%{{0,2}})(?P<name>{_DASHED})(?P<marks>\?{{1,2}})\s*\Z")
+_HELP_CELL: Final = re.compile(
+    rf"\A\s*(?=\S*\?)\?{{0,2}}(?:%{{1,2}}(?P<magic>{_ANY})|(?P<bare>{_DASHED}))\?{{0,2}}\s*\Z"
+)
 
 
 @magics_class
@@ -96,7 +99,7 @@ def load(shell: Any) -> None:
         for name in cmdlet.names:
             function = _magic(settings, cmdlet, name)
             shell.register_magic_function(function, "line_cell", name)
-    shell.input_transformers_cleanup.append(help_for_dashed_names)
+    shell.input_transformers_cleanup.append(help_for_names)
 
 
 def unload(shell: Any) -> None:
@@ -106,19 +109,19 @@ def unload(shell: Any) -> None:
             shell.magics_manager.magics[kind].pop(name, None)
     shell.configurables[:] = [c for c in shell.configurables if not isinstance(c, LMFunction)]
     transformers = shell.input_transformers_cleanup
-    transformers[:] = [t for t in transformers if t is not help_for_dashed_names]
+    transformers[:] = [t for t in transformers if t is not help_for_names]
 
 
-def help_for_dashed_names(lines: list[str]) -> list[str]:
+def help_for_names(lines: list[str]) -> list[str]:
     """Makes `Invoke-LMFunction?` ask for the magic's help: IPython's own rule knows no dash in a name.
 
-    Only for a cell that is that one line, so that no text inside a string is touched.
+    Two marks ask for the same, of any name: the source that IPython would show is that of a wrapper, which tells
+    nothing. Only for a cell that is that one line, so that no text inside a string is touched.
     """
     match = _HELP_CELL.match("".join(lines))
     if match is None:
         return lines
-    command = "pinfo2" if len(match["marks"]) == 2 else "pinfo"
-    return [f"get_ipython().run_line_magic({command!r}, '%{match['name']}')\n"]
+    return [f"get_ipython().run_line_magic('pinfo', '%{match['magic'] or match['bare']}')\n"]
 
 
 def _loaded(shell: Any) -> bool:
