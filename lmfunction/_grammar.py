@@ -35,6 +35,7 @@ from lmfunction._paths import (
 # turn one into the other.
 _DASHES: Final = "-–—―"
 _NAME: Final = re.compile(r"[A-Za-z_][\w-]*")
+_ONE_PIPELINE: Final = "Only the end of a line may be a ';': one line is one pipeline."
 _LINE_END: Final = re.compile(r";[\s;]*(?:#.*)?\Z", re.DOTALL)
 
 
@@ -157,7 +158,7 @@ class _Scanner:
             self.only_values = False
             return "|"
         if char == ";":
-            raise fault("Only the end of a line may be a ';': one line is one pipeline.", self.text, self.pos + 1)
+            raise fault(_ONE_PIPELINE, self.text, self.pos + 1)
         if char in _DASHES and not self.only_values:
             if self._ends_parameters():
                 return self.next_token()
@@ -271,6 +272,8 @@ class _Scanner:
                 raise fault(f"This {char} closes nothing.", self.text, position + 1)
             elif char in QUOTES:
                 position = quote_end(self.text, position, self.text)
+            elif char == ";" and self.text[position + 1 : position + 2].isspace():
+                raise fault(_ONE_PIPELINE, self.text, position + 1)
             else:
                 position += 1
         self.pos = position
