@@ -23,15 +23,15 @@ def read_file(name: str | os.PathLike[str], *, limit: int, parameter: str) -> by
     try:
         # O_NONBLOCK: opening a pipe that nobody writes to must not hang.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
-    except IsADirectoryError:
-        raise ParameterError(f"{shown} is a directory.", parameter=parameter) from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise ParameterError(f"{shown} cannot be read: {why}.", parameter=parameter) from None
+    before = os.fstat(handle)
+    if not stat.S_ISREG(before.st_mode):
+        os.close(handle)  # before fdopen, which refuses a directory and leaves it open
+        what = "a directory" if stat.S_ISDIR(before.st_mode) else "not a regular file"
+        raise ParameterError(f"{shown} is {what}.", parameter=parameter)
     with os.fdopen(handle, "rb") as file:
-        before = os.fstat(handle)
-        if not stat.S_ISREG(before.st_mode):
-            raise ParameterError(f"{shown} is not a regular file.", parameter=parameter)
         if before.st_size > limit:
             raise ParameterError(
                 f"{shown} has {size(before.st_size)}; {size(limit)} is the limit.", parameter=parameter
