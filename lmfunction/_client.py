@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from lmfunction import _wire
 from lmfunction._auth import Credential
-from lmfunction._boto import Connection, endpoint_of
+from lmfunction._boto import Connection
 from lmfunction._cards import plan_card
 from lmfunction._connection import Place, resolve_place
 from lmfunction._model import InvokeResult
@@ -21,7 +21,7 @@ from lmfunction._profile import Profile
 from lmfunction._render.card import Card
 from lmfunction._request import InvokeRequest, Target
 from lmfunction._retry import RetryPolicy, send_with_retries
-from lmfunction._transport import Reply, Transport
+from lmfunction._transport import Reply, Transport, endpoint_of
 from lmfunction.errors import InvocationInterrupted
 
 
@@ -49,6 +49,11 @@ class Plan:
     def endpoint(self) -> str:
         """The endpoint, for people."""
         return "embedded Lambda" if self.place.embedded else endpoint_of(self.place.connection)
+
+    def resolved(self) -> Plan:
+        """The plan itself, its endpoint known: what no client can be made of is an error now, not when it is shown."""
+        _ = self.endpoint
+        return self
 
     def __repr__(self) -> str:
         request = self.request

@@ -80,7 +80,7 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
     if notices.talkative:
         notices.verbose(repr(plan).removeprefix("What if: "))
     if arguments.get("what_if", door.what_if):
-        door.show(plan)
+        door.show(plan.resolved())
         return NOTHING
     confirm(arguments, plan.name, lambda: _plan_lines(plan), door)
     try:

@@ -59,7 +59,7 @@ def profile_of(arguments: Mapping[str, Any], environ: Mapping[str, str] = os.env
         return profile, profile.aws_profile
     known = _aws_profiles()
     if name not in known:
-        every = [*known_profiles(location=location, environ=environ), *known]
+        every = [*dict.fromkeys([*known_profiles(location=location, environ=environ), *known])]
         shown = ascii_only(shorten(name, 80))
         raise ProfileError(
             f"There is no profile '{shown}', neither {shown}.yaml nor in ~/.aws.{did_you_mean(name, every)}"
@@ -154,14 +154,28 @@ def _aws_profiles() -> list[str]:
 
 def ambient_region(aws_profile: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
     """The region that boto3's own chain finds: the environment's, then the AWS profile's."""
-    return _chain_region(aws_profile, tuple(environ.get(name) for name in _REGION_VARIABLES))
+    files = (
+        environ.get("AWS_CONFIG_FILE") or "~/.aws/config",
+        environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials",
+    )
+    variables = tuple(environ.get(name) for name in _REGION_VARIABLES)
+    return _chain_region(aws_profile, (*variables, *map(_written, files)))
 
 
 _REGION_VARIABLES: Final = ("AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "HOME")
 
 
+def _written(path: str) -> tuple[int, int] | None:
+    """When a file was last written, and its size: who runs `aws configure` after an error needs no new kernel."""
+    try:
+        found = os.stat(os.path.expanduser(path))  # noqa: PTH111, PTH116 - a tenth of what pathlib takes
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
 @functools.lru_cache(maxsize=32)
-def _chain_region(aws_profile: str | None, variables: tuple[str | None, ...]) -> str | None:
+def _chain_region(aws_profile: str | None, version: tuple[str | tuple[int, int] | None, ...]) -> str | None:
     import botocore.session
     from botocore.exceptions import BotoCoreError
 

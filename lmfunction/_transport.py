@@ -5,14 +5,15 @@ Lower errors are translated here, once, into what is known: provably not sent, s
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import math
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lmfunction import _wire
+from lmfunction import _boto, _wire
 from lmfunction._boto import Connection, make_client
 from lmfunction._request import InvokeRequest
 from lmfunction._retry import classify
@@ -36,16 +37,9 @@ class Transport:
     """One client's way to Lambda. Safe to use from several threads."""
 
     def __init__(self, connection: Connection) -> None:
-        from botocore.exceptions import BotoCoreError
-
         self.connection = connection
-        try:
+        with _a_client_to_make():
             self.client = make_client(connection)
-        except BotoCoreError as error:
-            translated = translate(error)
-            raise translated if isinstance(translated, ProfileError) else ProfileError(f"{_plain(error)}.") from error
-        except ValueError as error:
-            raise ProfileError(f"{_plain(error)}.") from error
 
     @property
     def endpoint_url(self) -> str:
@@ -70,6 +64,26 @@ class Transport:
     def close(self) -> None:
         """Closes the client's connections."""
         self.client.close()
+
+
+def endpoint_of(connection: Connection) -> str:
+    """The URL that `connection` would call; nothing is contacted. Raises ProfileError where no client can be made."""
+    with _a_client_to_make():
+        return _boto.endpoint_of(connection)
+
+
+@contextlib.contextmanager
+def _a_client_to_make() -> Iterator[None]:
+    """Makes of a client's refusal to be made a ProfileError."""
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        yield
+    except BotoCoreError as error:
+        translated = translate(error)
+        raise translated if isinstance(translated, ProfileError) else ProfileError(f"{_plain(error)}.") from error
+    except ValueError as error:
+        raise ProfileError(f"{_plain(error)}.") from error
 
 
 def translate(error: Exception) -> LMError:
