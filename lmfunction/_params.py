@@ -34,6 +34,10 @@ class Kind(enum.StrEnum):
     SECRET = "secret"  # noqa: S105 - the name of a kind
     OBJECT = "object"
     VARIABLE = "variable name"
+    EXPRESSION = "JMESPath"  # the line's text as written, blanks and all
+    BLOCK = "block"  # { a Python expression over $_ }, or a function
+    NAMES = "names"  # a,b,c
+    LITERAL = "value"  # a word that looks like a number, true, false or null is one; quoted it is text
 
 
 class Rank(enum.IntEnum):

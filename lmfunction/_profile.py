@@ -7,6 +7,7 @@ write to must not decide where a payload goes.
 
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
 import re
@@ -93,6 +94,16 @@ def shipped_folder() -> pathlib.Path:
 
 def load_profile(path: pathlib.Path) -> Profile:
     """The profile in `path`. Raises ProfileError with file, line and column for whatever the schema does not know."""
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise ProfileError(f"The profile cannot be read: {error.strerror}.", file=str(path)) from None
+    return _load(path, (state.st_mtime_ns, state.st_size, state.st_ino))
+
+
+@functools.lru_cache(maxsize=64)
+def _load(path: pathlib.Path, version: tuple[int, int, int]) -> Profile:
+    """The profile as this version of the file tells it: read once, read again when the file changed."""
     from lmfunction import _yaml
 
     try:
