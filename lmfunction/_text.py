@@ -24,6 +24,11 @@ def visible(text: str, *, one_line: bool = False) -> str:
     return _UNSAFE.sub(lambda m: _escape(m.group()), text)
 
 
+def visible_json(text: str) -> str:
+    """JSON text with the same characters written as JSON's escapes: it reads back unchanged, on one line everywhere."""
+    return _UNSAFE.sub(lambda m: f"\\u{ord(m.group()):04x}", text)
+
+
 def ascii_only(text: str) -> str:
     """`text` with every non-ASCII and control character written as its code point.
 
