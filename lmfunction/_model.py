@@ -169,6 +169,11 @@ class InvokeResult:
         """Tells that the card was just shown: the next display, that of the same cell, is the one-line repr."""
         self._brief = True
 
+    @property
+    def was_shown(self) -> bool:
+        """Whether the card was just shown, so that one line is enough now."""
+        return self._brief
+
     def raise_for_error(self) -> InvokeResult:
         """The result itself; raises FunctionError when the function failed."""
         if self.error is not None:

@@ -16,7 +16,7 @@ from lmfunction._door import NOTHING, Door, Level
 from lmfunction._help import overview
 from lmfunction._model import InvokeResult
 from lmfunction._session import default_session
-from lmfunction._text import visible
+from lmfunction._text import visible, visible_json
 from lmfunction._values import Scope
 from lmfunction.errors import (
     FunctionError,
@@ -126,7 +126,7 @@ class Terminal:
 def json_line(emitted: Any) -> str:
     """One line of JSON for an emitted object: a result as `to_dict()`, bytes as base64 text."""
     found = emitted.to_dict() if callable(getattr(emitted, "to_dict", None)) else emitted
-    return json.dumps(found, ensure_ascii=False, default=_plain)
+    return visible_json(json.dumps(found, ensure_ascii=False, default=_plain))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -154,8 +154,11 @@ def _code_of(error: LMError) -> int:
 
 
 def _as_text(emitted: Any, stream: TextIO) -> str:
-    """An object for a person: its card, a JSON value indented, text with its control characters escaped."""
+    """An object for a person: its card (once), a JSON value indented, text with its control characters escaped."""
     from lmfunction._cards import card_of
+
+    if isinstance(emitted, InvokeResult) and emitted.was_shown:
+        return repr(emitted)
     from lmfunction._render import terminal_text
 
     card = card_of(emitted)
