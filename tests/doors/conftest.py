@@ -30,7 +30,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     kinds: dict[str, Callable[[dict[str, Any]], bool]] = {
         "case": lambda _: True,
         "failing": lambda case: "error" in case,
-        "arguments": lambda case: "argv" in case,
+        "argv_case": lambda case: "argv" in case,
         "quoted": lambda case: not {"names", "body"} & case.keys(),
     }
     for name in kinds.keys() & set(metafunc.fixturenames):
@@ -203,7 +203,7 @@ def bad_handler() -> str:
         "        print(text)\n"
         "    if event['what'] == 'return':\n"
         "        return {'value': event['texts'], 'keys': {text: 1 for text in event['texts']}}\n"
-        "    raise type(event['texts'][0], (Exception,), {})('\\n'.join(event['texts']))\n"
+        "    raise type(event['texts'][0].replace(chr(0), ''), (Exception,), {})('\\n'.join(event['texts']))\n"
     )
 
 
