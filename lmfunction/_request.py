@@ -87,7 +87,12 @@ class InvokeRequest:
             "--endpoint-url": self.target.endpoint_url,
             "--profile": self.target.aws_profile,
         }
-        words = [f"{name} {shlex.quote(value)}" for name, value in options.items() if value is not None]
+        words = [
+            # A value that begins with a dash (a function's name may) would be read as an option.
+            f"{name}{'=' if value.startswith('-') else ' '}{shlex.quote(value)}"
+            for name, value in options.items()
+            if value is not None
+        ]
         call = f"AWS_MAX_ATTEMPTS=1 aws lambda invoke {' '.join(words)} {shlex.quote(outfile)}"
         return f"{_shell_printing(self.payload)} | {call}"
 
