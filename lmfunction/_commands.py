@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lmfunction import _cmdlets, _publish
+from lmfunction import _runners
 from lmfunction._binder import Bindings, Bound, bind, refuse_together
 from lmfunction._body import read_payload
 from lmfunction._cmdlets import Engine
@@ -15,7 +15,7 @@ from lmfunction._help import cmdlet_help
 from lmfunction._mask import masked_text
 from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet
-from lmfunction._table import CMDLETS, INVOKE, find_cmdlet
+from lmfunction._table import CMDLETS, find_cmdlet
 from lmfunction._text import ascii_only, did_you_mean, shorten
 from lmfunction.errors import ParameterError
 
@@ -88,9 +88,7 @@ def run_stage(
     refuse_together(bindings)
     values = {name: bound.value for name, bound in bindings.values.items()}
     try:
-        if cmdlet is INVOKE:
-            return _cmdlets.invoke(values, engine, door, on_result)
-        return _publish.publish(values, engine, door)
+        return _runners.run(cmdlet, values, engine, door, on_result)
     except ParameterError as error:
         raise _placed(error, bindings) from None
 

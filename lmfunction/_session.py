@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any, Self
 
-from lmfunction import _cmdlets, _publish
+from lmfunction import _cmdlets, _runners
 from lmfunction._auth import Credential
 from lmfunction._cmdlets import Engine
 from lmfunction._defaults import Defaults
@@ -63,11 +63,7 @@ def call(cmdlet: Cmdlet, engine: Engine, keywords: Mapping[str, Any]) -> Any:
     _cmdlets.refuse_exclusive(cmdlet, values)
     shown = _PlanCatcher()
     door = Door(error_action="Continue", tell=_tell, ask=_ask, show=shown)
-    emitted = (
-        _cmdlets.invoke(values, engine, door, lambda _: None)
-        if cmdlet is INVOKE
-        else _publish.publish(values, engine, door)
-    )
+    emitted = _runners.run(cmdlet, values, engine, door, lambda _: None)
     if emitted is NOTHING:
         return shown.plan
     return emitted

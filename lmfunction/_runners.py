@@ -1,0 +1,34 @@
+"""What runs each cmdlet: the one seam between bound values and a cmdlet's steps, for every door and for pipelines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lmfunction import _cmdlets, _publish
+from lmfunction._cmdlets import Engine
+from lmfunction._door import Door
+from lmfunction._model import InvokeResult
+from lmfunction._params import Cmdlet
+from lmfunction._table import INVOKE, PUBLISH
+
+OnResult = Callable[[InvokeResult], None]
+# Values by parameter name, what calls share, the door, and who sees an invocation's result; gives what is emitted.
+Runner = Callable[[Mapping[str, Any], Engine, Door, OnResult], Any]
+
+
+def run(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door: Door, on_result: OnResult) -> Any:
+    """What `cmdlet` emits for `values` (by parameter name), or NOTHING."""
+    return runner_of(cmdlet)(values, engine, door, on_result)
+
+
+def runner_of(cmdlet: Cmdlet) -> Runner:
+    """The steps of `cmdlet`. Raises KeyError for one that nothing runs."""
+    return _RUNNERS[cmdlet.name]
+
+
+def _publish_function(values: Mapping[str, Any], engine: Engine, door: Door, on_result: OnResult) -> Any:
+    return _publish.publish(values, engine, door)
+
+
+_RUNNERS: dict[str, Runner] = {INVOKE.name: _cmdlets.invoke, PUBLISH.name: _publish_function}
