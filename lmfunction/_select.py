@@ -1,20 +1,23 @@
 """JMESPath over results: expressions compiled once, their root names matched in any case.
 
 The tree that `jmespath.compile` gives is walked for the fields that are looked up in the root: those are the names
-that can be checked before anything is sent.
+that can be checked before anything is sent. So are the functions and the number of their arguments, which jmespath
+itself looks at only when it searches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jmespath
-from jmespath.exceptions import JMESPathError, LexerError, ParseError
+from jmespath.exceptions import JMESPathError, JMESPathTypeError, LexerError, ParseError
+from jmespath.functions import Functions
 from jmespath.parser import ParsedResult
 
 from lmfunction._text import did_you_mean
-from lmfunction.errors import ParameterError
+from lmfunction.errors import LMError, ParameterError
 
 # Node types whose first child alone sees what the node sees; the others are applied to that child's result.
 _FIRST_CHILD_ONLY = frozenset(
@@ -22,10 +25,35 @@ _FIRST_CHILD_ONLY = frozenset(
 )
 
 
-def compile_expression(expression: str, members: Iterable[str], *, parameter: str = "Select") -> ParsedResult:
+@dataclass(frozen=True)
+class Selection:
+    """A checked expression, ready for results."""
+
+    parsed: ParsedResult
+    parameter: str
+
+    def search(self, result: Mapping[str, Any]) -> Any:
+        """What the expression finds in a result's `to_dict()`.
+
+        Raises LMError when a function of the expression does not take what the answer holds.
+        """
+        try:
+            return self.parsed.search(result)
+        except JMESPathError as error:
+            why = type(error).__name__
+            if isinstance(error, JMESPathTypeError):  # whose own text repeats the value
+                why = f"{error.function_name}() does not take {error.actual_type}"
+            raise LMError(
+                f"The answer came, but {self.parameter} cannot be applied to it: {why}.",
+                request_id=result.get("RequestId"),
+            ) from None
+
+
+def compile_expression(expression: str, members: Iterable[str], *, parameter: str = "Select") -> Selection:
     """The compiled `expression`, with root names spelled as in `members`.
 
-    Raises ParameterError with the column for what is not JMESPath, and for a root name that is no member.
+    Raises ParameterError with the column for what is not JMESPath, for an unknown function, and for a root name that is
+    no member.
     """
     try:
         parsed = jmespath.compile(expression)
@@ -41,6 +69,10 @@ def compile_expression(expression: str, members: Iterable[str], *, parameter: st
         raise ParameterError(f"{parameter} is not a JMESPath expression: {error}", parameter=parameter) from None
     by_folded = {name.casefold(): name for name in members}
     tree: Any = parsed.parsed
+    for node in _calls(tree):
+        if fault := _fault_of_call(node):
+            column = expression.find(node["value"]) + 1
+            raise ParameterError(f"{parameter}: {fault}", parameter=parameter, source=expression, column=column)
     for node in _root_fields(tree):
         name = node["value"]
         if name.casefold() not in by_folded:
@@ -52,7 +84,30 @@ def compile_expression(expression: str, members: Iterable[str], *, parameter: st
                 column=expression.find(name) + 1,
             )
     respelled: Any = _respelled(tree, by_folded)
-    return ParsedResult(expression, respelled)
+    return Selection(ParsedResult(expression, respelled), parameter)
+
+
+def _calls(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if node["type"] == "function_expression":
+        yield node
+    for child in node.get("children", []):
+        if isinstance(child, dict):
+            yield from _calls(child)
+
+
+def _fault_of_call(node: dict[str, Any]) -> str:
+    """Why the function call cannot work, whatever it is applied to; empty when it can."""
+    name, given = node["value"], len(node["children"])
+    known = Functions.FUNCTION_TABLE
+    if name not in known:
+        return f"JMESPath has no function {name}().{did_you_mean(name, known)}"
+    signature = known[name]["signature"]
+    wanted = len(signature)
+    many = bool(signature and signature[-1].get("variadic"))
+    if given == wanted or (many and given > wanted):
+        return ""
+    arguments = "argument" if wanted == 1 else "arguments"
+    return f"JMESPath's {name}() takes {'at least ' if many else ''}{wanted} {arguments}, not {given}."
 
 
 def _root_fields(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
