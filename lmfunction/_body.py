@@ -19,7 +19,8 @@ def read_payload(text: str, scope: Scope) -> Any:
     body = text.rstrip("\n")
     objects = json_objects(body, 1, body)
     if _json.is_json(filled(body, objects, lambda _, width: '""'.ljust(width))):
-        return filled(body, objects, lambda part, _: _encoded(part, scope, body))
+        places = iter(objects)  # filled in the order in which they stand
+        return filled(body, objects, lambda part, _: _encoded(part, scope, body, next(places)[1]))
     try:
         return _from_yaml(text, scope)  # whose last newline belongs to a block scalar that ends it
     except ParameterError:
@@ -28,8 +29,9 @@ def read_payload(text: str, scope: Scope) -> Any:
         raise
 
 
-def _encoded(part: Any, scope: Scope, body: str) -> str:
-    return _json.encode(_resolved(part, scope, body, 1, 1), parameter="Payload").decode()
+def _encoded(part: Any, scope: Scope, body: str, position: int) -> str:
+    line, column = body.count("\n", 0, position) + 1, position - body.rfind("\n", 0, position)
+    return _json.encode(_resolved(part, scope, body, line, column), parameter="Payload").decode()
 
 
 def _from_yaml(body: str, scope: Scope) -> Any:

@@ -74,8 +74,8 @@ def parse(text: str, *, max_bytes: int, max_depth: int = 100) -> Node | None:
         raise YamlError("it begins with a byte order mark: save it without one", 1, 1)
     try:
         return _document(_Events(yaml.parse(text, Loader=_LOADER), max_depth))
-    except yaml.reader.ReaderError as error:
-        before = text[: error.position]
+    except (yaml.reader.ReaderError, UnicodeEncodeError) as error:  # the latter from libyaml, for half a surrogate pair
+        before = text[: error.start if isinstance(error, UnicodeEncodeError) else error.position]
         raise YamlError(
             "it holds a character that YAML does not allow",
             before.count("\n") + 1,
@@ -84,6 +84,9 @@ def parse(text: str, *, max_bytes: int, max_depth: int = 100) -> Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         why = visible(error.problem or "it is not YAML", one_line=True)
+        lines = text.split("\n")
+        if mark is not None and mark.line >= len(lines):  # libyaml's end of the text stands on a line after it
+            raise YamlError(why, len(lines), len(lines[-1]) + 1) from None
         raise YamlError(why, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1) from None
 
 
