@@ -53,6 +53,8 @@ class Connection:
     credential: Credential | None = None
     options: tuple[tuple[str, Any], ...] = ()  # of botocore's Config
     read_timeout: float = 930.0
+    verify: bool | str | None = None  # False: certificates are not checked; text: a bundle of authorities to trust
+    signed: bool = True  # False: no credentials are looked for, and no request is signed
     # What the environment adds to it, so that a changed variable makes another client; None: it may add nothing, and
     # neither may ~/.aws, for the embedded Lambda.
     environment: tuple[str | None, ...] | None = ()
@@ -103,7 +105,11 @@ def _client(connection: Connection, extra: dict[str, Any]) -> Any:
         "tcp_keepalive": True,
         "parameter_validation": False,
     }
-    credential = connection.credential
+    if not connection.signed:
+        from botocore import UNSIGNED
+
+        options["signature_version"] = UNSIGNED
+    credential = connection.credential if connection.signed else None
     session = boto3.Session(
         aws_access_key_id=credential.access_key if credential else None,
         aws_secret_access_key=credential.secret_key if credential else None,
@@ -112,7 +118,11 @@ def _client(connection: Connection, extra: dict[str, Any]) -> Any:
         botocore_session=_isolated_session() if connection.environment is None else None,
     )
     return session.client(
-        "lambda", region_name=connection.region, endpoint_url=connection.endpoint_url, config=Config(**options)
+        "lambda",
+        region_name=connection.region,
+        endpoint_url=connection.endpoint_url,
+        verify=connection.verify,
+        config=Config(**options),
     )
 
 

@@ -162,6 +162,18 @@ def ambient_region(aws_profile: str | None, environ: Mapping[str, str] = os.envi
     return _chain_region(aws_profile, (*variables, *map(_written, files)))
 
 
+def ambient_output(aws_profile: str | None) -> str | None:
+    """The AWS CLI's `output` setting in ~/.aws/config, for `aws_profile` or the one the environment names."""
+    import botocore.session
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        found = botocore.session.Session(profile=aws_profile).get_scoped_config().get("output")
+    except BotoCoreError as error:
+        raise ProfileError(f"{one_line(str(error), 200).rstrip('.')}.") from error
+    return str(found) if found else None
+
+
 _REGION_VARIABLES: Final = ("AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "HOME")
 
 

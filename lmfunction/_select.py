@@ -49,8 +49,8 @@ class Selection:
             ) from None
 
 
-def compile_expression(expression: str, members: Iterable[str], *, parameter: str = "Select") -> Selection:
-    """The compiled `expression`, with root names spelled as in `members`.
+def compile_expression(expression: str, members: Iterable[str] | None, *, parameter: str = "Select") -> Selection:
+    """The compiled `expression`, with root names spelled as in `members`; None: names stay as they are written.
 
     Raises ParameterError with the column for what is not JMESPath, for an unknown function, and for a root name that is
     no member.
@@ -67,12 +67,14 @@ def compile_expression(expression: str, members: Iterable[str], *, parameter: st
         ) from None
     except JMESPathError as error:
         raise ParameterError(f"{parameter} is not a JMESPath expression: {error}", parameter=parameter) from None
-    by_folded = {name.casefold(): name for name in members}
     tree: Any = parsed.parsed
     for node in _calls(tree):
         if fault := _fault_of_call(node):
             column = expression.find(node["value"]) + 1
             raise ParameterError(f"{parameter}: {fault}", parameter=parameter, source=expression, column=column)
+    if members is None:
+        return Selection(parsed, parameter)
+    by_folded = {name.casefold(): name for name in members}
     for node in _root_fields(tree):
         name = node["value"]
         if name.casefold() not in by_folded:
