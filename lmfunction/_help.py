@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from lmfunction._params import Cmdlet, Kind, Parameter, Rank
 from lmfunction._table import CMDLETS
+
+_NO_BREAK: Final = "\xa0"
 
 
 def cmdlet_help(cmdlet: Cmdlet, *, width: int = 100) -> str:
@@ -14,13 +18,13 @@ def cmdlet_help(cmdlet: Cmdlet, *, width: int = 100) -> str:
     parameters = "\n".join(_parameter(p, width) for p in shown)
     examples = "\n".join(f"    {e.line}\n        {e.text}" for e in cmdlet.examples)
     syntax = textwrap.fill(
-        " ".join([cmdlet.name, *(_syntax(p) for p in shown if p.rank is not Rank.COMMON), "[<CommonParameters>]"]),
+        " ".join([cmdlet.name, *_syntaxes(shown), "[<CommonParameters>]"]),
         width,
         initial_indent="    ",
         subsequent_indent="        ",
         break_on_hyphens=False,
         break_long_words=False,
-    )
+    ).replace(_NO_BREAK, " ")
     return (
         f"NAME\n    {cmdlet.name} ({', '.join(cmdlet.python_names)})\n\n"
         f"SYNOPSIS\n    {cmdlet.synopsis}\n\n"
@@ -50,6 +54,11 @@ def value_word(parameter: Parameter) -> str:
     if parameter.kind is Kind.CHOICE:
         return "{" + "|".join(parameter.choices) + "}"
     return f"<{parameter.kind.value}>"
+
+
+def _syntaxes(parameters: Iterable[Parameter]) -> Iterator[str]:
+    """The parameters' syntax, each unbreakable: a value on the next line looks like a value of its own."""
+    return (_syntax(p).replace(" ", _NO_BREAK) for p in parameters if p.rank is not Rank.COMMON)
 
 
 def _syntax(parameter: Parameter) -> str:
