@@ -87,6 +87,7 @@ def publish_lm_function(
     confirm: bool = UNSET,  # type: ignore[assignment]
     verbose: bool = UNSET,  # type: ignore[assignment]
     debug: bool = UNSET,  # type: ignore[assignment]
+    error_action: str = UNSET,  # type: ignore[assignment]
     warning_action: str = UNSET,  # type: ignore[assignment]
 ) -> Any:
     """Creates a function from Python source, or gives an existing one new code; returns its configuration.

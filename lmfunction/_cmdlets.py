@@ -91,8 +91,7 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
         on_result(result)
         _act_on_failure(result, arguments, door)
     except LMError as error:
-        _keep_error(error, arguments, door)
-        _raise_unless_silenced(error, arguments, gathered.given, door)
+        act_on_error(error, gathered, door)
         return NOTHING
     emitted = select(result)
     if "out_variable" in arguments:
@@ -197,17 +196,17 @@ def _act_on_failure(result: InvokeResult, arguments: Mapping[str, Any], door: Do
         door.show(result)
     if action == "Stop":
         result.raise_for_error()
-    result.shown()
+    if door.shows_failures:
+        result.shown()
 
 
-def _keep_error(error: LMError, arguments: Mapping[str, Any], door: Door) -> None:
+def act_on_error(error: LMError, gathered: Gathered, door: Door) -> None:
+    """Keeps `error` for -ErrorVariable and raises it, unless this very call asks for Continue or SilentlyContinue."""
+    arguments = gathered.arguments
     if "error_variable" in arguments:
         assign(door, arguments["error_variable"], [error])
-
-
-def _raise_unless_silenced(error: LMError, arguments: Mapping[str, Any], given: frozenset[str], door: Door) -> None:
-    """Raises `error`, unless Continue or SilentlyContinue was asked for with this very call."""
-    if isinstance(error, ParameterError) or "error_action" not in given or arguments["error_action"] == "Stop":
+    asked = "error_action" in gathered.given and arguments["error_action"] != "Stop"
+    if isinstance(error, ParameterError) or not asked:
         raise error
     if isinstance(error, TransportError) and error.sent is None:
         raise error  # an unknown outcome is never passed over

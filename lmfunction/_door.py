@@ -31,6 +31,7 @@ class Door:
 
     `tell` gets messages that are not results; `show` displays an object beside what is emitted; `ask` returns the
     answer to a question, or None when nobody can answer; `assign` sets a variable of the user (None: there are none).
+    `shows_failures` when a failed function's card is the door's business, so that the value need not show it again.
     """
 
     scope: Scope = field(default_factory=Scope)
@@ -40,3 +41,4 @@ class Door:
     ask: Callable[[str], str | None] = _ignore
     assign: Callable[[str, Any], None] | None = None
     what_if: bool = False
+    shows_failures: bool = True

@@ -9,14 +9,14 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lmfunction._cmdlets import Engine, Notices, assign, check_assignable, confirm, gather
+from lmfunction._cmdlets import Engine, Notices, act_on_error, assign, check_assignable, confirm, gather
 from lmfunction._connection import resolve_place
 from lmfunction._door import NOTHING, Door
 from lmfunction._names import parse_function_name
 from lmfunction._record import Record
 from lmfunction._table import PUBLISH
 from lmfunction._transport import translate
-from lmfunction.errors import ParameterError, ServiceError
+from lmfunction.errors import LMError, ParameterError, ServiceError
 
 _MODULE: Final = "lambda_function"
 _USUAL_HANDLERS: Final = ("handler", "lambda_handler")
@@ -53,7 +53,11 @@ def publish(values: Mapping[str, Any], engine: Engine, door: Door) -> Any:
     confirm(arguments, name.text, lambda: [what], door)
     if place.embedded:
         settings["Role"] = settings["Role"] or "arn:aws:iam::000000000000:role/embedded"
-    answer = _create_or_update(engine.connections.transport(place).client, name.text, code, settings)
+    try:
+        answer = _create_or_update(engine.connections.transport(place).client, name.text, code, settings)
+    except LMError as error:
+        act_on_error(error, gathered, door)
+        return NOTHING
     members = {k: v for k, v in answer.items() if k != "ResponseMetadata"}
     record = Record("FunctionConfiguration", members, "FunctionName")
     if "out_variable" in arguments:

@@ -62,7 +62,7 @@ def call(cmdlet: Cmdlet, engine: Engine, keywords: Mapping[str, Any]) -> Any:
     values = {cmdlet.by_target[name].name: value for name, value in keywords.items() if value is not UNSET}
     _cmdlets.refuse_exclusive(cmdlet, values)
     shown = _PlanCatcher()
-    door = Door(error_action="Continue", tell=_tell, ask=_ask, show=shown)
+    door = Door(error_action="Continue", tell=_tell, ask=_ask, show=shown, shows_failures=False)
     emitted = _runners.run(cmdlet, values, engine, door, lambda _: None)
     if emitted is NOTHING:
         return shown.plan
