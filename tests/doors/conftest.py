@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -103,12 +102,13 @@ def _value_faults(case: Mapping[str, Any], seen: Seen) -> Iterator[str]:
         return
     if "value" in case and seen.value != case["value"]:
         yield f"the value is {seen.value!r}"
-    if "payload" in case and (seen.value.get("Payload") != case["payload"] or seen.value.get("StatusCode") != 200):
-        yield f"the payload is {seen.value.get('Payload')!r}"
-    if "status" in case and (seen.value.get("StatusCode") != case["status"] or "Payload" in seen.value):
+    result = seen.value if isinstance(seen.value, dict) else {}
+    if "payload" in case and (result.get("Payload") != case["payload"] or result.get("StatusCode") != 200):
+        yield f"the payload is {result.get('Payload')!r}"
+    if "status" in case and (result.get("StatusCode") != case["status"] or "Payload" in result):
         yield f"the result is {seen.value!r}"
-    if "failed" in case and seen.value.get("Error", {}).get("Type") != case["failed"]:
-        yield f"the failure is {seen.value.get('Error')!r}"
+    if "failed" in case and result.get("Error", {}).get("Type") != case["failed"]:
+        yield f"the failure is {result.get('Error')!r}"
 
 
 def _pointed(message: str) -> str:
@@ -168,6 +168,12 @@ def own_connections() -> Iterator[None]:
     session.close()
     yield
     session.close()
+
+
+@pytest.fixture(scope="session")
+def every_case() -> list[dict[str, Any]]:
+    """All rows of lines.yaml."""
+    return CASES
 
 
 @pytest.fixture(scope="session", name="check")
@@ -231,9 +237,3 @@ def _inert(text: str, markup: str | None = None) -> None:
 
 
 _TAGS = {"div", "span", "code", "pre", "details", "summary", "table", "thead", "tbody", "tr", "th", "td"}
-
-
-@pytest.fixture(scope="session")
-def as_json() -> Any:
-    """Reads the JSON lines of a stream."""
-    return lambda text: [json.loads(line) for line in text.splitlines()]

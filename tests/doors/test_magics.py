@@ -393,6 +393,17 @@ def test_publish_refuses_what_does_not_compile(run: Any) -> None:
     assert seen.message.endswith("^")
 
 
+def test_publish_follows_error_action(run: Any, shell: Shell) -> None:
+    """A refused publish is told and passed over when -ErrorAction says so, and kept in -ErrorVariable."""
+    line = "%%publish_lm_function door-refused -Handler app.handler -Runtime cobol85 -ErrorVariable errors"
+    code = "\ndef handler(event, context):\n    return 1\n"
+    assert run(line + code).error == "ServiceError"
+    seen = run(f"{line} -ErrorAction Continue{code}")
+    assert (seen.error, seen.emitted) == ("", False)
+    assert "ServiceError: AWS answered 400" in seen.more["stderr"]
+    assert isinstance(shell.user_ns["errors"][0], lm.ServiceError)
+
+
 def test_a_body_and_the_same_parameter(run: Any) -> None:
     """A payload on the line and in the body is refused: one of them would be passed over."""
     seen = run('%%invoke_lm echo -Payload {"a": 1}\n{"a": 2}')
