@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lmfunction._wire import Report
     from lmfunction.errors import (
         BulkError,
+        ExpectationError,
         FunctionError,
         GuardError,
         InvocationInterrupted,
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Attempt": "_model",
     "BulkError": "errors",
+    "ExpectationError": "errors",
     "Credential": "_auth",
     "FunctionError": "errors",
     "FunctionFailure": "_explain",
@@ -71,6 +73,7 @@ __all__ = [
     "Attempt",
     "BulkError",
     "Credential",
+    "ExpectationError",
     "FunctionError",
     "FunctionFailure",
     "GuardError",

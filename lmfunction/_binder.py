@@ -6,10 +6,10 @@ Typed parameters by name, prefix or alias; then positions; a typed parameter bea
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
-from lmfunction._grammar import Help, Name, Splat, Stage, Value
+from lmfunction._grammar import Form, Help, Name, Splat, Stage, Value
 from lmfunction._mask import masked_line
 from lmfunction._params import Cmdlet, Kind, Parameter
 from lmfunction._text import did_you_mean
@@ -174,7 +174,20 @@ class _Binding:
         for index, value in enumerate(self.positional):
             if index >= len(free):
                 raise self._error(self._too_many(value), value.column)
+            if free[index].kind in (Kind.EXPRESSION, Kind.NAMES):
+                self._bind(free[index], self._joined(self.positional[index:]))
+                break
             self._bind(free[index], value)
+
+    def _joined(self, values: list[Value | Bound]) -> Value | Bound:
+        """Values that follow each other as the one that they spell: an expression may hold blanks."""
+        first, last = values[0], values[-1]
+        if len(values) == 1 or not isinstance(first, Value) or not isinstance(last, Value):
+            return first
+        if first.form is Form.ARGUMENT:
+            text = " ".join(v.text for v in values if isinstance(v, Value))
+            return replace(first, text=text, end=last.end)
+        return Value(Form.WORD, self.stage.source[first.column - 1 : last.end], first.column, end=last.end)
 
     def _too_many(self, value: Value | Bound) -> str:
         text = value.text if isinstance(value, Value) else ""

@@ -210,8 +210,9 @@ class _Scanner:
         return Name(match.group(), column, attached)
 
     def _splat(self) -> Token | None:
-        if self.text[self.pos] != "@" or self.text[self.pos + 1 : self.pos + 2] == "(":
-            return None
+        following = self.text[self.pos + 1 : self.pos + 2]
+        if self.text[self.pos] != "@" or following == "(" or following in (".", "[") or self._boundary(self.pos + 1):
+            return None  # a bare @ is JMESPath's name for the object itself
         column = self.pos + 1
         match = PATH.match("$" + self.text[self.pos + 1 :])
         if match is None or match["env"]:

@@ -8,7 +8,7 @@ import os
 import pathlib
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,7 @@ from lmfunction import _wire
 from lmfunction._explain import FunctionFailure, explain
 from lmfunction._request import InvokeRequest
 from lmfunction._text import did_you_mean, one_line
-from lmfunction._wire import Report
+from lmfunction._wire import RESULT_MEMBERS, Report
 from lmfunction.errors import FunctionError, LMError
 
 if TYPE_CHECKING:
@@ -46,22 +46,6 @@ class Attempt:
     waited_ms: float = 0.0
 
 
-# Wire name -> attribute, for everything `-Select` and `to_dict()` know.
-RESULT_MEMBERS: Final[Mapping[str, str]] = {
-    "StatusCode": "status_code",
-    "FunctionError": "function_error",
-    "ExecutedVersion": "executed_version",
-    "Payload": "payload",
-    "LogResult": "log_result",
-    "Log": "log",
-    "DurableExecutionArn": "durable_execution_arn",
-    "RequestId": "request_id",
-    "TraceId": "trace_id",
-    "Report": "report",
-    "Error": "error",
-    "Attempts": "attempts",
-    "ElapsedMs": "elapsed_ms",
-}
 _ATTRIBUTE_OF: Final = {name.casefold(): attribute for name, attribute in RESULT_MEMBERS.items()}
 
 

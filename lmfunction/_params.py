@@ -48,6 +48,11 @@ class Rank(enum.IntEnum):
     OURS = 2
 
 
+def snake_case(name: str) -> str:
+    """A parameter's name as Python spells it: `function_name` for FunctionName."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One row of the table. `position` counts from 1; `refused` says why a known PowerShell parameter is not taken."""
@@ -71,7 +76,7 @@ class Parameter:
     @cached_property
     def target(self) -> str:
         """The name inside Python: `function_name` for FunctionName."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", self.name).lower()
+        return snake_case(self.name)
 
     @cached_property
     def spellings(self) -> tuple[str, ...]:

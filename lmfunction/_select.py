@@ -7,6 +7,7 @@ itself looks at only when it searches.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from jmespath.exceptions import JMESPathError, JMESPathTypeError, LexerError, Pa
 from jmespath.functions import Functions
 from jmespath.parser import ParsedResult
 
+from lmfunction._jsonable import jsonable
 from lmfunction._text import did_you_mean
 from lmfunction.errors import LMError, ParameterError
 
@@ -40,11 +42,8 @@ class Selection:
         try:
             return self.parsed.search(result)
         except JMESPathError as error:
-            why = type(error).__name__
-            if isinstance(error, JMESPathTypeError):  # whose own text repeats the value
-                why = f"{error.function_name}() does not take {error.actual_type}"
             raise LMError(
-                f"The answer came, but {self.parameter} cannot be applied to it: {why}.",
+                f"The answer came, but {self.parameter} cannot be applied to it: {_why(error)}.",
                 request_id=result.get("RequestId"),
             ) from None
 
@@ -87,6 +86,60 @@ def compile_expression(expression: str, members: Iterable[str] | None, *, parame
             )
     respelled: Any = _respelled(tree, by_folded)
     return Selection(ParsedResult(expression, respelled), parameter)
+
+
+def search(expression: str, value: Any) -> Any:
+    """What the JMESPath `expression` finds in any object, its root names in any case.
+
+    In a result, a root name that is no member is an error; anything else may lack what is asked for. Raises
+    ParameterError for what is not JMESPath, LMError when a function does not take what it finds.
+    """
+    data = jsonable(value)
+    if hasattr(type(value), "raw_payload"):
+        parsed = _compiled(expression, _members_of_results()).parsed
+    else:
+        parsed = _spelled_as_in(data, _compiled(expression, None).parsed, expression)
+    try:
+        return parsed.search(data)
+    except JMESPathError as error:
+        raise LMError(f"The expression cannot be applied to an object: {_why(error)}.") from None
+
+
+def check(expression: str) -> None:
+    """Raises ParameterError with the column when `expression` is not JMESPath."""
+    _compiled(expression, None)
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(expression: str, members: tuple[str, ...] | None) -> Selection:
+    return compile_expression(expression, members, parameter="Expression")
+
+
+def _members_of_results() -> tuple[str, ...]:
+    from lmfunction._wire import RESULT_MEMBERS
+
+    return tuple(RESULT_MEMBERS)
+
+
+def _spelled_as_in(data: Any, parsed: ParsedResult, expression: str) -> ParsedResult:
+    """The expression with its root names in the spelling of `data`, where they stand there in another case."""
+    if not isinstance(data, dict):
+        return parsed
+    tree: Any = parsed.parsed
+    names = {node["value"] for node in _root_fields(tree)}
+    if names <= data.keys():
+        return parsed
+    spelled = {key.casefold(): key for key in data}
+    known = {name.casefold(): name if name in data else spelled.get(name.casefold(), name) for name in names}
+    respelled: Any = _respelled(tree, known)
+    return ParsedResult(expression, respelled)
+
+
+def _why(error: JMESPathError) -> str:
+    """The reason without the value, which jmespath's own text repeats."""
+    if isinstance(error, JMESPathTypeError):
+        return f"{error.function_name}() does not take {error.actual_type}"
+    return type(error).__name__
 
 
 def _calls(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -6,6 +6,7 @@ only when it is defined. What a variable holds is never read again.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lmfunction import _json, _wire
+from lmfunction._blocks import Block
 from lmfunction._files import read_file, read_text_file
 from lmfunction._grammar import Form, Value
 from lmfunction._params import Kind, Parameter
@@ -166,7 +168,64 @@ def _read_variable(parameter: Parameter, value: Value, scope: Scope, source: str
     return name
 
 
+def _read_expression(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
+    """JMESPath: the text as it stands, quotes of the expression itself included."""
+    if value.form is Form.TEMPLATE:
+        return _expanded(value, scope, parameter)
+    if value.form in (Form.PATH, Form.EXPRESSION):
+        found, taken = _object(parameter, value, scope)
+        if taken:
+            return found
+    return value.text
+
+
+def _read_block(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
+    """A block, a function behind a `$variable`, or text: the name of a member."""
+    if value.text.startswith("{") and value.text.endswith("}") and value.form in (Form.BRACKETED, Form.ARGUMENT):
+        return Block(value.text[1:-1], scope.names, scope.environ)
+    if value.form in (Form.PATH, Form.EXPRESSION):
+        return _object(parameter, value, scope)[0]
+    return _read_text(parameter, value, scope, source)
+
+
+def _read_names(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
+    """Names with commas between them, or a list behind a `$variable`."""
+    found = _read_block(parameter, value, scope, source)
+    if not isinstance(found, str):
+        return found
+    return [name.strip() for name in found.split(",") if name.strip()]
+
+
+def _read_literal(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
+    """A value to compare with: a bare number, true, false or null is one, `a,b` a list; quoted text stays text."""
+    if value.form is Form.LITERAL:
+        return value.text
+    if value.form is Form.BRACKETED:
+        return json.loads(str(_read_json(parameter, value, scope, source)))
+    found = _read_text(parameter, value, scope, source)
+    if value.form not in (Form.WORD, Form.ARGUMENT) or not isinstance(found, str):
+        return found
+    items = [_typed(item) for item in found.split(",")]
+    return items if len(items) > 1 else items[0]
+
+
+def _typed(word: str) -> Any:
+    if word.casefold() in _CONSTANTS:
+        return _CONSTANTS[word.casefold()]
+    for number in (int, float):
+        try:
+            if re.fullmatch(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?", word):
+                return number(word)
+        except ValueError:
+            continue
+    return word
+
+
 _READERS: Final = {
+    Kind.EXPRESSION: _read_expression,
+    Kind.BLOCK: _read_block,
+    Kind.NAMES: _read_names,
+    Kind.LITERAL: _read_literal,
     Kind.JSON: _read_json,
     Kind.STREAM: _read_stream,
     Kind.CHOICE: _read_typed,

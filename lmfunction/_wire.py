@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,6 +44,23 @@ EVENT_REQUEST_LIMIT: Final = 1_048_576
 SYNC_RESPONSE_LIMIT: Final = 6_291_556
 CLIENT_CONTEXT_LIMIT: Final = 3_583
 LOG_TAIL_LIMIT: Final = 4_096
+
+# Wire name -> attribute, for everything `-Select` and `to_dict()` know.
+RESULT_MEMBERS: Final[Mapping[str, str]] = {
+    "StatusCode": "status_code",
+    "FunctionError": "function_error",
+    "ExecutedVersion": "executed_version",
+    "Payload": "payload",
+    "LogResult": "log_result",
+    "Log": "log",
+    "DurableExecutionArn": "durable_execution_arn",
+    "RequestId": "request_id",
+    "TraceId": "trace_id",
+    "Report": "report",
+    "Error": "error",
+    "Attempts": "attempts",
+    "ElapsedMs": "elapsed_ms",
+}
 
 _REPORT: Final = re.compile(r"^REPORT RequestId: (?P<request_id>\S+)\t(?P<figures>[^\n]*)", re.MULTILINE)
 _FIGURE: Final = re.compile(r"(?P<name>[A-Z][A-Za-z ]*): (?P<value>[\d.]+) (?:ms|MB)")

@@ -9,6 +9,7 @@
      |- TransportError   the call could not complete; `.sent` says what is known
      |- ServiceError     AWS answered, and refused
      |- FunctionError    the function ran and failed; `.result` holds its answer
+     |- ExpectationError an `expect` in a pipeline was not met
      |- BulkError        some of many invocations did not succeed
      `- JournalError     the journal of a bulk run cannot be used
     KeyboardInterrupt
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BulkError",
+    "ExpectationError",
     "FunctionError",
     "GuardError",
     "InvocationInterrupted",
@@ -190,6 +192,10 @@ class BulkError(LMError):
     def __init__(self, message: str = "", *, result: Any = None) -> None:
         super().__init__(message)
         self.result = result
+
+
+class ExpectationError(LMError):
+    """An `expect` in a pipeline was not met."""
 
 
 class JournalError(LMError):

@@ -101,6 +101,7 @@ def test_the_public_names() -> None:
         "Attempt",
         "BulkError",
         "Credential",
+        "ExpectationError",
         "FunctionError",
         "FunctionFailure",
         "GuardError",

@@ -1,0 +1,146 @@
+"""Objects flowing through stages, one by one.
+
+A stage takes an iterator of objects and gives one; nothing is collected where nothing needs the whole. Lists, tuples,
+iterators and the rows of a data frame are enumerated on their way into a stage; a result, a mapping and text are one
+object. A pipeline that enumerated something gives a list, also of one; one that did not gives the object itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lmfunction._door import NOTHING
+
+
+@dataclass
+class Flow:
+    """What one run of a pipeline knows about itself: whether more than one object may be under way."""
+
+    many: bool = False
+
+
+class Stage:
+    """Anything of ours that can stand after a `|`. `value | stage` runs it, `stage | stage` makes a longer pipe."""
+
+    # numpy and pandas would spread `|` over the elements of an array: this makes them leave it to us.
+    __array_ufunc__ = None
+    __pandas_priority__ = 10_000
+    ends = False  # whether it makes one object of all, so that a pipeline with it at its end can be run at once
+
+    def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
+        """The objects that this stage makes of `objects`; they come enumerated."""
+        raise TypeError(f"{type(self).__name__} is no stage of its own")
+
+    def __or__(self, other: Any) -> Any:
+        more = as_stages(other)
+        return Pipe((*as_stages(self), *more)) if more else NotImplemented
+
+    def __ror__(self, value: Any) -> Any:
+        return run([value], as_stages(self), empty=None)
+
+
+@dataclass(frozen=True)
+class Pipe(Stage):
+    """Stages one after the other."""
+
+    stages: tuple[Stage, ...] = field(default=())
+
+    def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
+        """The objects that come out at the end."""
+        for stage in self.stages:
+            objects = stage.run(enumerated(objects, flow), flow)
+        return objects
+
+    def __repr__(self) -> str:
+        return " | ".join(map(repr, self.stages)) or "<empty pipe>"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Objects that are not yet flowing: `lm.pipe(items) | stage`. Iterating it runs the stages so far."""
+
+    objects: Iterable[Any]
+    stages: tuple[Stage, ...] = ()
+
+    def __iter__(self) -> Iterator[Any]:
+        flow = Flow(many=True)
+        return enumerated(Pipe(self.stages).run(iter(self.objects), flow), flow)
+
+    def __or__(self, other: Any) -> Any:
+        more = as_stages(other)
+        if not more:
+            return NotImplemented
+        longer = Source(self.objects, (*self.stages, *more))
+        return longer.value() if getattr(more[-1], "ends", False) else longer
+
+    def value(self) -> Any:
+        """What the pipeline gives: a list, or the one object that its last stage makes of all."""
+        return run(self.objects, self.stages, empty=[], many=True)
+
+    def __repr__(self) -> str:
+        return f"<pipe of {type(self.objects).__name__}{''.join(f' | {stage!r}' for stage in self.stages)}>"
+
+
+def pipe(objects: Iterable[Any]) -> Source:
+    """The `objects` (an iterable, or a data frame's rows) as the head of a pipeline; nothing is read before it runs."""
+    return Source(rows_of(objects) or [] if is_frame(objects) else objects)
+
+
+def run(objects: Iterable[Any], stages: Iterable[Stage], *, empty: Any = NOTHING, many: bool = False) -> Any:
+    """What the pipeline emits: a list when something was enumerated, else the one object, else `empty`."""
+    flow = Flow(many)
+    found = list(_spread(Pipe(tuple(stages)).run(iter(objects), flow), flow))
+    if flow.many:
+        return found
+    return found[0] if found else empty
+
+
+def enumerated(objects: Iterable[Any], flow: Flow) -> Iterator[Any]:
+    """The objects with every collection among them taken apart."""
+    for value in objects:
+        rows = rows_of(value)
+        if rows is None:
+            yield value
+        else:
+            flow.many = True
+            yield from rows
+
+
+def rows_of(value: Any) -> Iterable[Any] | None:
+    """The elements of a collection, or None for what is one object."""
+    if isinstance(value, list | tuple | range | set | frozenset):
+        return value
+    if is_frame(value):
+        rows: Iterable[Any] = value.to_dict("records") if hasattr(value, "iloc") else value.to_dicts()
+        return rows
+    if isinstance(value, str | bytes | Mapping):
+        return None
+    elements = getattr(value, "pipeline_objects", None)  # a bulk result
+    if callable(elements):
+        found: Iterable[Any] = elements()
+        return found
+    return value if isinstance(value, Iterator | Source) else None
+
+
+def is_frame(value: Any) -> bool:
+    """Whether `value` is a data frame of pandas or polars."""
+    return type(value).__name__ == "DataFrame" and type(value).__module__.partition(".")[0] in ("pandas", "polars")
+
+
+def as_stages(value: Any) -> tuple[Stage, ...]:
+    """The stages that `value` is, when it may stand after a `|`."""
+    if isinstance(value, Pipe):
+        return value.stages
+    return (value,) if isinstance(value, Stage) else ()
+
+
+def _spread(objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
+    """The last stage's objects: lists are taken apart, a data frame or a bulk result is the value itself."""
+    for value in objects:
+        if isinstance(value, list | tuple | Iterator):
+            flow.many = True
+            yield from value
+        else:
+            yield value
