@@ -223,7 +223,7 @@ class InvokeResult:
     def __getattr__(self, name: str) -> Any:
         attribute = RESULT_MEMBERS.get(name)
         if attribute is None:
-            hint = did_you_mean(name, [*RESULT_MEMBERS.values(), *RESULT_MEMBERS])
+            hint = did_you_mean(name, [*RESULT_MEMBERS, *RESULT_MEMBERS.values()])  # of two that fold alike, the last
             raise AttributeError(f"InvokeResult has no attribute {name!r}.{hint}")
         return getattr(self, attribute)
 
