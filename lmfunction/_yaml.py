@@ -7,10 +7,11 @@ reader says what it is.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import yaml
 
@@ -114,6 +115,45 @@ def plain_value(node: Node | None, variable: Callable[[Scalar], Any]) -> Any:
         return float(node.text) if _FLOAT.fullmatch(node.text) else node.text
     except ValueError:
         raise YamlError("a number has too many digits", node.line, node.column) from None
+
+
+def dump(value: Any) -> str:
+    """`value` (JSON's kinds alone) as block YAML 1.2, keys sorted; a scalar of its own as JSON, as the AWS CLI does."""
+    if not isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False) + "\n"
+    text: str = yaml.dump(value, Dumper=_Dumper, default_flow_style=False, allow_unicode=True)
+    return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes what YAML 1.2 would read as something else than text: `yes` and `1:30` are text there."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def text(self, data: str) -> yaml.Node:
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style='"' if "\n" in data else None)
+
+
+_Dumper.add_representer(str, _Dumper.text)
+
+for _tag, _spelling, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", [*"tTfF"]),
+    ("int", r"[-+]?0b[0-1_]+|[-+]?0o?[0-7_]+|[-+]?[0-9_]+|[-+]?0x[0-9a-fA-F_]+", [*"-+0123456789"]),
+    (
+        "float",
+        r"[-+]?(?:[0-9][0-9_]*)\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?(?:[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)"
+        r"|[-+]?\.[0-9_]+(?:[eE][-+][0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        [*"-+0123456789."],
+    ),
+    ("merge", r"<<", ["<"]),
+    ("value", r"=", ["="]),
+    ("timestamp", r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?", [*"0123456789"]),
+):
+    _Dumper.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_spelling})$"), _first)
 
 
 class _Events:
