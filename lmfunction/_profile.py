@@ -107,7 +107,10 @@ def _load(path: pathlib.Path, version: tuple[int, int, int]) -> Profile:
     from lmfunction import _yaml
 
     try:
-        text = path.read_bytes().decode()
+        with path.open("rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
+        # Cut short it may end inside a character; the parser refuses it for its length then.
+        text = raw.decode(errors="strict" if len(raw) <= _MAX_BYTES else "replace")
         node = _yaml.parse(text, max_bytes=_MAX_BYTES, max_depth=10)
     except _yaml.YamlError as error:
         raise ProfileError(f"{error}.", file=str(path), line=error.line, column=error.column) from None
