@@ -21,7 +21,7 @@ from lmfunction._profile import Profile
 from lmfunction._retry import RetryPolicy
 from lmfunction._table import INVOKE
 from lmfunction._text import did_you_mean, visible
-from lmfunction.errors import GuardError, LMError, ParameterError, TransportError
+from lmfunction.errors import FunctionError, GuardError, LMError, ParameterError, TransportError
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
     notices = Notices(arguments, door)
     select = _selector(arguments, values)
     check_assignable(arguments, door)
+    empty_lists(arguments, door)
     plan = make_plan(arguments, gathered.profile, gathered.aws_profile, warn=notices.warn, given=gathered.given)
     if notices.talkative:
         notices.verbose(repr(plan).removeprefix("What if: "))
@@ -90,6 +91,7 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
                 notices.verbose(f"attempt: {attempt.outcome} {attempt.code} {attempt.elapsed_ms:.0f} ms")
         on_result(result)
         _act_on_failure(result, arguments, door)
+        _keep_failure(result, arguments, door)
     except LMError as error:
         act_on_error(error, gathered, door)
         return NOTHING
@@ -112,8 +114,8 @@ class Notices:
     def warn(self, text: str) -> None:
         """Tells a warning, or raises it when -WarningAction is Stop."""
         self.kept.append(text)
-        if self.variable is not None and self.door.assign is not None:
-            assign(self.door, self.variable, list(self.kept))
+        if self.variable is not None:
+            keep(self.door, self.variable, [text] if self.variable.startswith("+") else list(self.kept))
         if self.action == "Stop":
             raise ParameterError(f"{text} (-WarningAction Stop)")
         if self.action == "Continue":
@@ -160,6 +162,20 @@ def assign(door: Door, name: str, value: Any) -> None:
     door.assign(name[1:], [*(held if isinstance(held, list) else [held]), value])
 
 
+def keep(door: Door, name: str, found: list[Any]) -> None:
+    """Sets the user's variable `name` to the list `found`, or adds its items to the list in `+NAME`."""
+    assert door.assign is not None
+    held = door.scope.names.get(name[1:], []) if name.startswith("+") else []
+    door.assign(name.removeprefix("+"), [*(held if isinstance(held, list) else [held]), *found])
+
+
+def empty_lists(arguments: Mapping[str, Any], door: Door) -> None:
+    """Empties -ErrorVariable and -WarningVariable, so that what they hold afterwards is of this line."""
+    for name in ("error_variable", "warning_variable"):
+        if not arguments.get(name, "+").startswith("+"):
+            keep(door, arguments[name], [])
+
+
 def _selector(arguments: Mapping[str, Any], values: Mapping[str, Any]) -> Callable[[InvokeResult], Any]:
     """What -Select and -PassThru make of a result. Raises ParameterError before anything is sent."""
     if arguments.get("pass_thru"):
@@ -200,11 +216,21 @@ def _act_on_failure(result: InvokeResult, arguments: Mapping[str, Any], door: Do
         result.shown()
 
 
+def _keep_failure(result: InvokeResult, arguments: Mapping[str, Any], door: Door) -> None:
+    """Keeps a failed function's error for -ErrorVariable also where the result goes on."""
+    if result.ok or "error_variable" not in arguments:
+        return
+    try:
+        result.raise_for_error()
+    except FunctionError as error:
+        keep(door, arguments["error_variable"], [error])
+
+
 def act_on_error(error: LMError, gathered: Gathered, door: Door) -> None:
     """Keeps `error` for -ErrorVariable and raises it, unless this very call asks for Continue or SilentlyContinue."""
     arguments = gathered.arguments
     if "error_variable" in arguments:
-        assign(door, arguments["error_variable"], [error])
+        keep(door, arguments["error_variable"], [error])
     asked = "error_action" in gathered.given and arguments["error_action"] != "Stop"
     if isinstance(error, ParameterError) or not asked:
         raise error
