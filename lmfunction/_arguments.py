@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from lmfunction._member_values import CONVERSIONS, wrong
 from lmfunction._params import Cmdlet, Kind, Parameter
-from lmfunction._text import ascii_only, did_you_mean, shorten
 from lmfunction.errors import ParameterError
 
 # A payload of None is JSON's null, and a function named None is a slip; elsewhere None means "not given".
@@ -35,24 +34,13 @@ def _text(parameter: Parameter, value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)  # a version number
     if value is not None and not isinstance(value, str):
-        raise _wrong(parameter, value, "text")
+        raise wrong(parameter, value, "text")
     return value
-
-
-def _choice(parameter: Parameter, value: Any) -> str:
-    if isinstance(value, str):
-        for choice in parameter.choices:
-            if choice.casefold() == value.casefold():
-                return choice
-    choices = ", ".join(parameter.choices)
-    shown = f"'{ascii_only(shorten(value, 40))}'" if isinstance(value, str) else type(value).__name__
-    hint = did_you_mean(value, parameter.choices) if isinstance(value, str) and value else ""
-    raise ParameterError(f"{parameter.name} is {shown}; it must be one of {choices}.{hint}", parameter=parameter.name)
 
 
 def _switch(parameter: Parameter, value: Any) -> bool:
     if not isinstance(value, bool):
-        raise _wrong(parameter, value, "True or False")
+        raise wrong(parameter, value, "True or False")
     return value
 
 
@@ -62,7 +50,7 @@ def _seconds(parameter: Parameter, value: Any) -> float:
             raise TypeError
         number = float(value)
     except (TypeError, ValueError):
-        raise _wrong(parameter, value, "a number of seconds") from None
+        raise wrong(parameter, value, "a number of seconds") from None
     return _in_range(parameter, number)
 
 
@@ -70,19 +58,8 @@ def _whole(parameter: Parameter, value: Any) -> int:
     if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,18}", value):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _wrong(parameter, value, "a whole number")
+        raise wrong(parameter, value, "a whole number")
     return int(_in_range(parameter, value))
-
-
-def _mapping(parameter: Parameter, value: Any) -> dict[str, Any]:
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except ValueError:
-            raise ParameterError(f"{parameter.name} is not a JSON object.", parameter=parameter.name) from None
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise _wrong(parameter, value, "a mapping with text keys")
-    return dict(value)
 
 
 def _secret(parameter: Parameter, value: Any) -> str:
@@ -95,17 +72,16 @@ def _secret(parameter: Parameter, value: Any) -> str:
 
 def _variable(parameter: Parameter, value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"\+?[^\W\d]\w*", value):
-        raise _wrong(parameter, value, "a variable's name, or +NAME")
+        raise wrong(parameter, value, "a variable's name, or +NAME")
     return value
 
 
-_CONVERSIONS: Final = {
+_CONVERSIONS: Final[Mapping[Kind, Callable[[Parameter, Any], Any]]] = {
+    **CONVERSIONS,
     Kind.TEXT: _text,
-    Kind.CHOICE: _choice,
     Kind.SWITCH: _switch,
     Kind.SECONDS: _seconds,
     Kind.WHOLE: _whole,
-    Kind.MAP: _mapping,
     Kind.SECRET: _secret,
     Kind.VARIABLE: _variable,
 }
@@ -114,15 +90,6 @@ _CONVERSIONS: Final = {
 def _in_range(parameter: Parameter, number: float) -> float:
     low, high = parameter.minimum, parameter.maximum
     if math.isnan(number) or (low is not None and number < low) or (high is not None and number > high):
-        raise ParameterError(
-            f"{parameter.name} is {number:g}; it must be {low:g} to {high:g}.", parameter=parameter.name
-        )
+        wants = f"{low:g} to {high:g}" if high is not None else f"{low:g} or more"
+        raise ParameterError(f"{parameter.name} is {number:g}; it must be {wants}.", parameter=parameter.name)
     return number
-
-
-def _wrong(parameter: Parameter, value: Any, wants: str) -> ParameterError:
-    if isinstance(value, str):
-        shown = f"'{ascii_only(shorten(value, 40))}'"
-    else:
-        shown = type(value).__name__
-    return ParameterError(f"{parameter.name} is {shown}; it must be {wants}.", parameter=parameter.name)

@@ -13,7 +13,7 @@ from lmfunction._grammar import Form, Help, Name, Splat, Stage, Value
 from lmfunction._mask import masked_line
 from lmfunction._params import Cmdlet, Kind, Parameter
 from lmfunction._text import did_you_mean
-from lmfunction._values import Scope, read, resolve
+from lmfunction._values import SWITCH_WORDS, Scope, read, resolve
 from lmfunction.errors import ParameterError
 
 Origin = Literal["typed", "splatted", "default", "body"]
@@ -118,6 +118,9 @@ class _Binding:
             self.bindings.values[parameter.name] = Bound(True, "typed", token.column)
             return
         following = tokens[0] if tokens else None
+        if parameter.kind is Kind.BOOLEAN and not token.attached and not _says_boolean(following):
+            self.bindings.values[parameter.name] = Bound(True, "typed", token.column)
+            return
         if not isinstance(following, Value):
             what = (
                 "another parameter follows; put a value that begins with a dash in quotes"
@@ -196,3 +199,10 @@ class _Binding:
 
     def _error(self, message: str, column: int, parameter: Parameter | None = None) -> ParameterError:
         return self.bindings.error(message, column, parameter.name if parameter else None)
+
+
+def _says_boolean(following: Any) -> bool:
+    """Whether what follows an API's boolean is its value; `-Publish` alone is true, as `-Publish $true` is."""
+    return isinstance(following, Value) and (
+        following.form in (Form.PATH, Form.EXPRESSION) or following.text.casefold() in SWITCH_WORDS
+    )

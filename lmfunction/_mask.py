@@ -9,7 +9,7 @@ from lmfunction._grammar import Form, Name, Stage, Token, Value
 from lmfunction._params import Cmdlet, Kind
 from lmfunction.errors import ParameterError
 
-_HIDDEN_KINDS = frozenset([Kind.JSON, Kind.BASE64, Kind.STREAM, Kind.MAP])
+_HIDDEN_KINDS = frozenset([Kind.JSON, Kind.BASE64, Kind.STREAM, Kind.MAP, Kind.OBJECTS, Kind.BLOB])
 _SECRET_NAME = re.compile(r"[-–—―]{1,2}(?:s(?:k|t|ec|es)|a(?:k|c))[\w-]*[:=\s]\s*(?P<value>\S+)", re.IGNORECASE)
 _ACCESS_KEY = re.compile(r"\b(?:A3T|AKIA|ASIA)[A-Z0-9]{16}\b")
 

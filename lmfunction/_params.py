@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,6 +37,13 @@ class Kind(enum.StrEnum):
     EXPRESSION = "JMESPath"  # the line's text as written, blanks and all
     BLOCK = "block"  # { a Python expression over $_ }, or a function
     NAMES = "names"  # a,b,c
+    BOOLEAN = "true or false"  # alone it is true; a value that follows and reads as true or false is taken
+    NUMBER = "number"
+    TIME = "time"  # ISO 8601, or seconds since 1970
+    BLOB = "data"  # bytes, text, an open file, a Path, fileb://PATH
+    FILE = "path"  # of a file whose bytes are the value
+    LIST = "a,b,c"  # texts; one that holds a comma stands in quotes or in a JSON list
+    OBJECTS = "list"  # JSON, or a list of mappings
     LITERAL = "value"  # a word that looks like a number, true, false or null is one; quoted it is text
 
 
@@ -50,7 +57,7 @@ class Rank(enum.IntEnum):
 
 def snake_case(name: str) -> str:
     """A parameter's name as Python spells it: `function_name` for FunctionName."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,8 @@ class Parameter:
     excludes: tuple[str, ...] = ()
     mandatory: bool = False
     refused: str = ""
+    path: tuple[str, ...] = ()  # the members of an API request, from the outside in, that it fills
+    sensitive: bool = False  # the API's model says that its value must not be shown
 
     @cached_property
     def target(self) -> str:
@@ -80,8 +89,8 @@ class Parameter:
 
     @cached_property
     def spellings(self) -> tuple[str, ...]:
-        """Name and aliases, folded."""
-        return tuple(n.casefold() for n in (self.name, *self.aliases))
+        """Name and aliases, folded, without the underscores of a member's path."""
+        return tuple(n.replace("_", "").casefold() for n in (self.name, *self.aliases))
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,7 @@ class Example:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cmdlet:
     """A cmdlet under its PowerShell name and its Python names. `body` is the parameter that a cell's body feeds."""
 
@@ -112,6 +121,11 @@ class Cmdlet:
     def by_target(self) -> Mapping[str, Parameter]:
         """The parameters by their Python names."""
         return {p.target: p for p in self.parameters}
+
+    @cached_property
+    def by_keyword(self) -> Mapping[str, Parameter]:
+        """The parameters by the Python spelling of their names and aliases."""
+        return {**{snake_case(alias): p for p in self.parameters for alias in p.aliases}, **self.by_target}
 
     @cached_property
     def positional(self) -> tuple[Parameter, ...]:
@@ -139,6 +153,8 @@ class Cmdlet:
         if len(powershell or hits) == 1:
             return (powershell or hits)[0]
         declared = [p for p in powershell if p.rank is Rank.DECLARED]
+        # A structure stands beside its leaves (-VpcConfig, -VpcConfig_SubnetIds): of these the prefix means the whole.
+        declared = [p for p in declared if len(p.path) < 2 or not any(o.path == p.path[:1] for o in declared)]
         if len(declared) == 1:
             return declared[0]
         if not hits:
@@ -146,6 +162,35 @@ class Cmdlet:
             raise ParameterError(f"{self.name} has no parameter -{text}.{did_you_mean(wanted, known, prefix='-')}")
         meant = " ".join(f"-{p.name}" for p in declared or powershell or hits)
         raise ParameterError(f"-{text} is ambiguous: it begins {meant}. Type more of the name.")
+
+
+class LazyCmdlet(Cmdlet):
+    """A cmdlet whose parameters and help are made when they are first asked for; until then it costs its names."""
+
+    def __init__(self, name: str, python_names: tuple[str, ...], make: Callable[[], Cmdlet]) -> None:
+        for field, value in (("name", name), ("python_names", python_names), ("_make", make)):
+            object.__setattr__(self, field, value)
+
+    @cached_property
+    def _made(self) -> Cmdlet:
+        make: Callable[[], Cmdlet] = self.__dict__["_make"]
+        return make()
+
+    @property
+    def synopsis(self) -> str:
+        return self._made.synopsis
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return self._made.parameters
+
+    @property
+    def body(self) -> str | None:
+        return self._made.body
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        return self._made.examples
 
 
 def _as_tuple(found: str | tuple[str, ...]) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from lmfunction._text import did_you_mean
 from lmfunction.errors import ParameterError
 
 _CONSTANTS: Final = {"true": True, "false": False, "null": None}
-_SWITCH_WORDS: Final = {"true": True, "$true": True, "1": True, "false": False, "$false": False, "0": False}
+SWITCH_WORDS: Final = {"true": True, "$true": True, "1": True, "false": False, "$false": False, "0": False}
 
 
 @dataclass(frozen=True)
@@ -129,15 +129,15 @@ def _read_stream(parameter: Parameter, value: Value, scope: Scope, source: str) 
 
 def _read_typed(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
     """A choice, a number, a mapping: an undefined variable is an error, the text is converted later."""
-    if parameter.kind is Kind.MAP and value.form is Form.BRACKETED:
+    if parameter.kind in (Kind.MAP, Kind.OBJECTS, Kind.LIST) and value.form is Form.BRACKETED:
         return _read_json(parameter, value, scope, source)
     found, taken = _object(parameter, value, scope)
     return found if taken else _read_text(parameter, value, scope, source)
 
 
 def _read_switch(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
-    if value.text.casefold() in _SWITCH_WORDS:
-        return _SWITCH_WORDS[value.text.casefold()]
+    if value.text.casefold() in SWITCH_WORDS:
+        return SWITCH_WORDS[value.text.casefold()]
     found, taken = _object(parameter, value, scope)
     if not taken:
         raise ParameterError(f"-{parameter.name} is a switch: write -{parameter.name}, or -{parameter.name}:$false.")
@@ -196,6 +196,12 @@ def _read_names(parameter: Parameter, value: Value, scope: Scope, source: str) -
     return [name.strip() for name in found.split(",") if name.strip()]
 
 
+def _read_list(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
+    """Texts: `a,b`, a JSON list, a `$variable`. What stands in quotes is one text."""
+    found = _read_typed(parameter, value, scope, source)
+    return [found] if value.form in (Form.LITERAL, Form.TEMPLATE) and isinstance(found, str) else found
+
+
 def _read_literal(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
     """A value to compare with: a bare number, true, false or null is one, `a,b` a list; quoted text stays text."""
     if value.form is Form.LITERAL:
@@ -232,6 +238,12 @@ _READERS: Final = {
     Kind.SECONDS: _read_typed,
     Kind.WHOLE: _read_typed,
     Kind.MAP: _read_typed,
+    Kind.OBJECTS: _read_typed,
+    Kind.TIME: _read_typed,
+    Kind.NUMBER: _read_typed,
+    Kind.LIST: _read_list,
+    Kind.BLOB: _read_stream,
+    Kind.BOOLEAN: _read_switch,
     Kind.BASE64: _read_typed,
     Kind.SWITCH: _read_switch,
     Kind.SECRET: _read_secret,
@@ -328,15 +340,16 @@ def _checked(parameter: Parameter, text: str, value: Value, source: str) -> str:
 def _file(parameter: Parameter, value: Value, *, text: bool) -> str | bytes | None:
     """The content behind `file://PATH` (text) or `fileb://PATH` (bytes); None for anything else."""
     scheme, separator, name = value.text.partition("://")
-    if not separator or scheme.casefold() not in ("file", "fileb"):
+    if not separator or scheme.casefold() not in ("file", "fileb") or parameter.kind is Kind.FILE:
         return None
     if name[:1] in "'\"" and name[-1:] == name[:1]:
         name = name[1:-1]
-    if scheme.casefold() == "fileb" and parameter.kind not in (Kind.JSON, Kind.STREAM, Kind.BASE64):
+    if scheme.casefold() == "fileb" and parameter.kind not in (Kind.JSON, Kind.STREAM, Kind.BASE64, Kind.BLOB):
         raise ParameterError(f"-{parameter.name} takes text: use file:// for a text file.")
     reads_text = text and scheme.casefold() == "file"
     reader = read_text_file if reads_text else read_file
-    return reader(name, limit=_wire.SYNC_REQUEST_LIMIT, parameter=parameter.name)
+    limit = _wire.PACKAGE_LIMIT if parameter.kind is Kind.BLOB else _wire.SYNC_REQUEST_LIMIT
+    return reader(name, limit=limit, parameter=parameter.name)
 
 
 def _standard_input(parameter: Parameter, scope: Scope) -> bytes:

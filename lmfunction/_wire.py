@@ -42,6 +42,7 @@ STATUS_OF_TYPE: Final = {"RequestResponse": 200, "Event": 202, "DryRun": 204}
 SYNC_REQUEST_LIMIT: Final = 6_291_456
 EVENT_REQUEST_LIMIT: Final = 1_048_576
 SYNC_RESPONSE_LIMIT: Final = 6_291_556
+PACKAGE_LIMIT: Final = 52_428_800  # a zip file sent directly; Lambda quotas
 CLIENT_CONTEXT_LIMIT: Final = 3_583
 LOG_TAIL_LIMIT: Final = 4_096
 
