@@ -15,12 +15,13 @@ from lmfunction._client import Connections, Plan, make_plan, send_plan
 from lmfunction._connection import profile_of
 from lmfunction._defaults import Defaults, add_defaults, profile_defaults
 from lmfunction._door import NOTHING, Door
-from lmfunction._model import RESULT_MEMBERS, InvokeResult
+from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet
 from lmfunction._profile import Profile
 from lmfunction._retry import RetryPolicy
 from lmfunction._table import INVOKE
 from lmfunction._text import did_you_mean, visible
+from lmfunction._wire import RESULT_MEMBERS
 from lmfunction.errors import FunctionError, GuardError, LMError, ParameterError, TransportError
 
 
@@ -66,11 +67,30 @@ def refuse_exclusive(cmdlet: Cmdlet, values: Mapping[str, Any]) -> None:
 _PROFILE_NAMES = ("ProfileName", "ProfileLocation")
 
 
-def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Callable[[InvokeResult], None]) -> Any:
-    """Runs Invoke-LMFunction for `values` (by parameter name) and gives what it emits, or NOTHING.
+@dataclass(frozen=True)
+class Call:
+    """One invocation made ready: the plan, and what becomes of its result."""
 
-    `on_result` sees the result before ErrorAction and Select decide what becomes of it.
-    """
+    gathered: Gathered
+    plan: Plan
+    notices: Notices
+    select: Callable[[InvokeResult], Any]
+
+    def send(self, engine: Engine) -> InvokeResult:
+        """Sends the plan. Raises what `send_plan` raises."""
+        result = send_plan(self.plan, engine.connections, engine.policy)
+        if self.notices.talkative:
+            for attempt in result.attempt_log:
+                self.notices.verbose(f"attempt: {attempt.outcome} {attempt.code} {attempt.elapsed_ms:.0f} ms")
+        return result
+
+    def error_action(self, door: Door) -> str:
+        """What a failed function does."""
+        return str(self.gathered.arguments.get("error_action", door.error_action))
+
+
+def prepare(values: Mapping[str, Any], engine: Engine, door: Door) -> Call | None:
+    """The call for `values` (by parameter name), confirmed; None when -WhatIf showed it instead."""
     gathered = gather(INVOKE, values, engine)
     arguments = gathered.arguments
     notices = Notices(arguments, door)
@@ -82,22 +102,30 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
         notices.verbose(repr(plan).removeprefix("What if: "))
     if arguments.get("what_if", door.what_if):
         door.show(plan.resolved())
-        return NOTHING
+        return None
     confirm(arguments, plan.name, lambda: _plan_lines(plan), door)
-    try:
-        result = send_plan(plan, engine.connections, engine.policy)
-        if notices.talkative:
-            for attempt in result.attempt_log:
-                notices.verbose(f"attempt: {attempt.outcome} {attempt.code} {attempt.elapsed_ms:.0f} ms")
-        on_result(result)
-        _act_on_failure(result, arguments, door)
-        _keep_failure(result, arguments, door)
-    except LMError as error:
-        act_on_error(error, gathered, door)
+    return Call(gathered, plan, notices, select)
+
+
+def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Callable[[InvokeResult], None]) -> Any:
+    """Runs Invoke-LMFunction for `values` (by parameter name) and gives what it emits, or NOTHING.
+
+    `on_result` sees the result before ErrorAction and Select decide what becomes of it.
+    """
+    call = prepare(values, engine, door)
+    if call is None:
         return NOTHING
-    emitted = select(result)
-    if "out_variable" in arguments:
-        assign(door, arguments["out_variable"], emitted)
+    try:
+        result = call.send(engine)
+        on_result(result)
+        _act_on_failure(result, call.error_action(door), door)
+        _keep_failure(result, call.gathered.arguments, door)
+    except LMError as error:
+        act_on_error(error, call.gathered, door)
+        return NOTHING
+    emitted = call.select(result)
+    if "out_variable" in call.gathered.arguments:
+        assign(door, call.gathered.arguments["out_variable"], emitted)
     return emitted
 
 
@@ -203,11 +231,10 @@ def _exact_parameter(text: str) -> str:
     raise ParameterError(f"Select ^{text}: there is no such parameter.{hint}", parameter="Select")
 
 
-def _act_on_failure(result: InvokeResult, arguments: Mapping[str, Any], door: Door) -> None:
+def _act_on_failure(result: InvokeResult, action: str, door: Door) -> None:
     """Shows a failed function's card, and raises its FunctionError, as ErrorAction says."""
     if result.ok:
         return
-    action = arguments.get("error_action", door.error_action)
     if action != "SilentlyContinue":
         door.show(result)
     if action == "Stop":

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from IPython.core.magic import Magics, magics_class, needs_local_scope, no_var_expand, output_can_be_silenced
 from IPython.display import display
-from traitlets import Bool, Enum, Unicode
+from traitlets import Bool, Enum, TraitError, Unicode
 
 from lmfunction._help import cmdlet_help
 from lmfunction._params import Cmdlet
@@ -41,6 +41,10 @@ class LMFunction(Magics):
         ("Stop", "Continue", "SilentlyContinue"), "Stop", help="What a failed function does to the cell."
     ).tag(config=True)
 
+    def __init__(self, shell: Any) -> None:
+        super().__init__(shell=shell)
+        self._shown: list[Any] = []
+
     def run(self, cmdlet: Cmdlet, line: str, cell: str | None, local_names: Mapping[str, Any] | None) -> Any:
         """Runs one line or cell; what it emits is the magic's value."""
         from lmfunction._commands import run_line
@@ -53,7 +57,7 @@ class LMFunction(Magics):
             scope=Scope(names),
             error_action=self.error_action,
             tell=_tell,
-            show=display,
+            show=self._show,
             ask=self._ask,
             assign=self._assign,
             what_if=self.what_if,
@@ -72,6 +76,17 @@ class LMFunction(Magics):
         if local_names is None or local_names is user:
             return user
         return {**user, **local_names}
+
+    def _show(self, shown: Any) -> None:
+        self._shown.append(shown)
+        display(shown)
+
+    def forget_shown(self, *_: Any) -> None:
+        """After each cell: what was shown in it is shown in full when it is displayed again."""
+        for shown in self._shown:
+            if hasattr(shown, "shown"):
+                shown.shown(False)
+        self._shown.clear()
 
     def _assign(self, name: str, value: Any) -> None:
         self.shell.user_ns[name] = value
@@ -94,7 +109,8 @@ def load(shell: Any) -> None:
     """Registers the magics with `shell`; a second load changes nothing."""
     if _loaded(shell):
         return
-    settings = LMFunction(shell=shell)
+    settings = _settings(shell)
+    shell.events.register("post_run_cell", settings.forget_shown)
     for cmdlet in CMDLETS:
         for name in cmdlet.names:
             function = _magic(settings, cmdlet, name)
@@ -102,8 +118,20 @@ def load(shell: Any) -> None:
     shell.input_transformers_cleanup.append(help_for_names)
 
 
+def _settings(shell: Any) -> LMFunction:
+    """The settings object; a bad value that `%config` refused but IPython kept is dropped, with a word about it."""
+    try:
+        return LMFunction(shell)
+    except TraitError as error:
+        shell.config.pop("LMFunction", None)
+        _tell("warning", f"%config LMFunction held a value that does not fit, so that its defaults are back: {error}")
+        return LMFunction(shell)
+
+
 def unload(shell: Any) -> None:
     """Takes away what `load` added."""
+    for settings in (c for c in shell.configurables if isinstance(c, LMFunction)):
+        shell.events.unregister("post_run_cell", settings.forget_shown)
     for kind in ("line", "cell"):
         for name in _NAMES:
             shell.magics_manager.magics[kind].pop(name, None)

@@ -149,14 +149,9 @@ class InvokeResult:
             return Outcome.FUNCTION_ERROR
         return Outcome.OK if self.status_code == 200 else Outcome.ACCEPTED
 
-    def shown(self) -> None:
-        """Tells that the card was just shown: the next display, that of the same cell, is the one-line repr."""
-        self._brief = True
-
-    @property
-    def was_shown(self) -> bool:
-        """Whether the card was just shown, so that one line is enough now."""
-        return self._brief
+    def shown(self, just: bool = True) -> None:
+        """Tells that the card was just shown, so that the next display is the one-line repr; False takes it back."""
+        self._brief = just
 
     def raise_for_error(self) -> InvokeResult:
         """The result itself; raises FunctionError when the function failed."""

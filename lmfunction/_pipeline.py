@@ -16,9 +16,10 @@ from lmfunction._door import NOTHING
 
 @dataclass
 class Flow:
-    """What one run of a pipeline knows about itself: whether more than one object may be under way."""
+    """What one run of a pipeline knows about itself: whether something was enumerated, and which stage is the last."""
 
     many: bool = False
+    last: Any = None
 
 
 class Stage:
@@ -49,6 +50,7 @@ class Pipe(Stage):
 
     def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
         """The objects that come out at the end."""
+        flow.last = self.stages[-1] if self.stages else None
         for stage in self.stages:
             objects = stage.run(enumerated(objects, flow), flow)
         return objects

@@ -203,11 +203,15 @@ class JournalError(LMError):
 
 
 class InvocationInterrupted(_ShortTraceback, KeyboardInterrupt):
-    """Ctrl-C while a call was under way: says whether the function can be running. Still a KeyboardInterrupt."""
+    """Ctrl-C while a call was under way: says whether the function can be running. Still a KeyboardInterrupt.
 
-    def __init__(self, message: str = "", *, sent: Literal[True, False] | None = None) -> None:
+    `result` is the BulkResult so far when several objects were invoked.
+    """
+
+    def __init__(self, message: str = "", *, sent: Literal[True, False] | None = None, result: Any = None) -> None:
         super().__init__(message)
         self.sent = sent
+        self.result = result
 
 
 def _caret(source: str | None, line: int, column: int | None, width: int = 110) -> str:

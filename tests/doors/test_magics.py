@@ -432,7 +432,7 @@ def _state(shell: Shell) -> dict[str, Any]:
         "line": [*shell.input_transformer_manager.line_transforms],
         "matchers": [*shell.Completer.custom_matchers],
         "all matchers": len(shell.Completer.matchers),
-        "events": {name: [*found] for name, found in shell.events.callbacks.items()},
+        "events": {name: [f.__qualname__ for f in found] for name, found in shell.events.callbacks.items()},
         "names": sorted(n for n in shell.user_ns if not n.startswith("_")),
     }
 

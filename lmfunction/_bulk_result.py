@@ -1,0 +1,191 @@
+"""The results of several invocations, in the order of their input."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+from lmfunction._model import InvokeResult, Outcome
+from lmfunction._render.card import Card, Section, Tone
+from lmfunction._text import duration, one_line
+from lmfunction.errors import BulkError, LMError
+
+
+@dataclass
+class Item:
+    """One input object: its place (from 0), and its result or the error that stands for one."""
+
+    index: int
+    input: Any = None
+    result: InvokeResult | None = None
+    error: LMError | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome class; NOT_SENT until something else is known."""
+        if self.result is not None:
+            return self.result.outcome
+        return Outcome(getattr(self.error, "outcome", Outcome.NOT_SENT))
+
+    @property
+    def ok(self) -> bool:
+        """Whether it was invoked and did not fail."""
+        return self.result is not None and self.result.ok
+
+    def told(self) -> str:
+        """What became of it, for people."""
+        if self.result is not None and self.result.error is not None:
+            return str(self.result.error)
+        return str(self.error).partition("\n")[0] if self.error is not None else "not sent"
+
+
+class BulkResult(Sequence[Any]):
+    """Several invocations: a sequence in input order, there before the first was sent and filled as answers come.
+
+    `run[i]` is the InvokeResult of the i-th object, or its `Item` when there is no answer. `succeeded` holds results,
+    `failed`, `unknown` and `not_sent` hold items, whose `input` and `error` tell more.
+    """
+
+    def __init__(self, retry: Callable[[list[Any]], BulkResult] | None = None) -> None:
+        self.items: list[Item] = []
+        self.elapsed_ms = 0.0
+        self._retry = retry
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        found = self.items[index]
+        return [_shown(item) for item in found] if isinstance(found, list) else _shown(found)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def succeeded(self) -> list[InvokeResult]:
+        """The results of the invocations that did not fail."""
+        return [item.result for item in self.items if item.result is not None and item.ok]
+
+    @property
+    def failed(self) -> list[Item]:
+        """The items whose function failed, or that AWS refused."""
+        failures = (Outcome.FUNCTION_ERROR, Outcome.REJECTED, Outcome.THROTTLED_OUT, Outcome.RESULT_LOST)
+        return [item for item in self.items if item.outcome in failures]
+
+    @property
+    def unknown(self) -> list[Item]:
+        """The items of which nobody knows whether they ran."""
+        return [item for item in self.items if item.outcome is Outcome.UNKNOWN]
+
+    @property
+    def not_sent(self) -> list[Item]:
+        """The items that provably did not leave."""
+        return [item for item in self.items if item.outcome is Outcome.NOT_SENT]
+
+    @property
+    def payloads(self) -> list[Any]:
+        """The decoded payloads of `succeeded`."""
+        return [result.payload for result in self.succeeded]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every invocation succeeded."""
+        return all(item.ok for item in self.items)
+
+    def summary(self) -> dict[str, Any]:
+        """How many objects ended in each outcome class, and the time of the run in ms."""
+        counts = collections.Counter(item.outcome.value for item in self.items)
+        return {"Count": len(self.items), **dict(sorted(counts.items())), "ElapsedMs": round(self.elapsed_ms, 1)}
+
+    def raise_for_error(self) -> BulkResult:
+        """The result itself; raises BulkError when an invocation did not succeed."""
+        first = next((item for item in self.items if not item.ok), None)
+        if first is None:
+            return self
+        bad = sum(not item.ok for item in self.items)
+        raise BulkError(
+            f"{bad:,} of {len(self.items):,} invocations did not succeed. The first is object {first.index + 1}: "
+            f"{one_line(first.told(), 300)}",
+            result=self,
+        )
+
+    def retry(self) -> BulkResult:
+        """Invokes again what failed or was not sent, and gives the new result. What is unknown is left alone."""
+        if self._retry is None:
+            raise LMError("This result was loaded or made by hand: there is no session to send it again with.")
+        return self._retry(
+            [item.input for item in (*self.failed, *self.not_sent) if item.result is None or not item.ok]
+        )
+
+    def to_dict(self) -> list[Any]:
+        """A plain list: each result as its `to_dict()`, an item without answer as its place, outcome and error."""
+        return [
+            item.result.to_dict()
+            if item.result is not None
+            else {"Index": item.index, "Outcome": item.outcome.value, "Error": item.told()}
+            for item in self.items
+        ]
+
+    def to_frame(self) -> Any:
+        """A pandas DataFrame, a row for each object. Needs `lmfunction[frame]`."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "Index": item.index,
+                    "Outcome": item.outcome.value,
+                    "Payload": item.result.payload if item.result is not None else None,
+                    "RequestId": item.result.request_id if item.result is not None else None,
+                    "ElapsedMs": item.result.elapsed_ms if item.result is not None else None,
+                    "Error": "" if item.ok else item.told(),
+                }
+                for item in self.items
+            ]
+        )
+
+    def pipeline_objects(self) -> Iterator[InvokeResult]:
+        """What flows on in a pipeline: the results that succeeded; a failed payload is never fed on."""
+        return iter(self.succeeded)
+
+    def card(self) -> Card:
+        """The card: counts, then the failures."""
+        bad = [item for item in self.items if not item.ok]
+        summary = self.summary()
+        facts = [
+            f"{len(self.succeeded):,} succeeded",
+            f"{len(bad):,} did not" if bad else "",
+            duration(self.elapsed_ms),
+        ]
+        rows = [{"object": i.index + 1, "outcome": i.outcome.value, "error": i.told()} for i in bad]
+        sections = (
+            [Section("Not succeeded", rows, "table", more="run.failed, run.unknown, run.not_sent")] if rows else []
+        )
+        sections.append(Section("Payloads", self.payloads, "data", open=not bad, more="run.payloads"))
+        return Card(
+            Tone.FAILED if bad else Tone.OK,
+            "FAILED" if bad else "OK",
+            f"{len(self.items):,} invocations",
+            tuple(fact for fact in facts if fact),
+            tuple(sections),
+            summary,
+        )
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{k} {v}" for k, v in self.summary().items() if k != "ElapsedMs")
+        return f"<BulkResult {counts}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        from lmfunction._render import mime_bundle
+
+        return mime_bundle(self.card, lambda: repr(self), include, exclude)
+
+
+def _shown(item: Item) -> Any:
+    return item.result if item.result is not None else item

@@ -1,0 +1,188 @@
+"""Stages of a pipeline: a verb with its options, an invocation for each object, a function."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from lmfunction import _cmdlets, _sinks, _verbs
+from lmfunction._bulk import invoke_many
+from lmfunction._cmdlets import Engine
+from lmfunction._door import NOTHING, Door
+from lmfunction._model import InvokeResult
+from lmfunction._params import Cmdlet
+from lmfunction._pipeline import Flow, Stage
+from lmfunction._table import INVOKE
+from lmfunction._text import one_line
+from lmfunction.errors import LMError, ParameterError
+
+_RUN: Final[Mapping[str, Callable[[Iterator[Any], Flow, Mapping[str, Any]], Iterator[Any]]]] = {
+    "Select-Object": _verbs.select,
+    "Where-Object": _verbs.where,
+    "ForEach-Object": _verbs.foreach,
+    "Sort-Object": _verbs.sort,
+    "Group-Object": _verbs.group,
+    "Measure-Object": _verbs.measure,
+    "Select-First": _verbs.first,
+    "Select-Last": _verbs.last,
+    "Expect-Object": _verbs.expect,
+    "ConvertTo-Json": _verbs.to_json,
+    "ConvertFrom-Json": _verbs.from_json,
+    "Format-Table": _sinks.format_table,
+    "Format-List": _sinks.format_list,
+    "Out-File": _sinks.out_file,
+    "Export-Csv": _sinks.export_csv,
+    "Import-Csv": _sinks.import_csv,
+    "ConvertTo-DataFrame": _sinks.to_frame,
+}
+_CHECKS: Final[Mapping[str, Callable[[Mapping[str, Any]], object]]] = {
+    "Select-Object": _verbs.check_select,
+    "Where-Object": _verbs.condition,
+    "Expect-Object": _verbs.condition,
+}
+_ENDS: Final = frozenset(
+    ["Measure-Object", "ConvertTo-Json", "Format-Table", "Format-List", "Out-File", "Export-Csv", "ConvertTo-DataFrame"]
+)
+
+
+@dataclass(frozen=True)
+class VerbStage(Stage):
+    """A verb with its options (by Python name). Options that make no sense are refused when it is made."""
+
+    cmdlet: Cmdlet
+    options: Mapping[str, Any] = field(default_factory=dict)
+    door: Door = field(default_factory=Door)
+
+    def __post_init__(self) -> None:
+        check = _CHECKS.get(self.cmdlet.name)
+        if check is not None:
+            check(self.options)
+
+    @property
+    def ends(self) -> bool:  # type: ignore[override]
+        """Whether it makes one object of all."""
+        return self.cmdlet.name in _ENDS
+
+    def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
+        """The objects that the verb makes of `objects`."""
+        if self.cmdlet.name == "Tee-Object":
+            return self._tee(objects)
+        return _RUN[self.cmdlet.name](objects, flow, self.options)
+
+    def _tee(self, objects: Iterator[Any]) -> Iterator[Any]:
+        variable = self.options.get("variable")
+        if variable is None:
+            return _sinks.tee_file(objects, self.options["file_path"], append=bool(self.options.get("append")))
+        return self._keeping(objects, variable)
+
+    def _keeping(self, objects: Iterator[Any], variable: str) -> Iterator[Any]:
+        kept: list[Any] = []
+        if variable.startswith("+"):
+            variable = variable[1:]
+            held = self.door.scope.names.get(variable, [])
+            kept = [*held] if isinstance(held, list) else [held]
+        for value in objects:
+            kept.append(value)
+            yield value
+        assert self.door.assign is not None
+        self.door.assign(variable, kept)
+
+    def __repr__(self) -> str:
+        options = " ".join(f"-{name} {value!r}" for name, value in self.options.items())
+        return f"{self.cmdlet.python_names[0]} {options}".rstrip()
+
+
+@dataclass(frozen=True)
+class FunctionStage(Stage):
+    """A function of the user, called for each object."""
+
+    function: Callable[[Any], Any]
+
+    def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
+        """What the function gives for each object."""
+        for value in objects:
+            try:
+                yield self.function(value)
+            except Exception as error:
+                name = getattr(self.function, "__name__", "the function")
+                raise LMError(f"{name}() failed: {one_line(f'{type(error).__name__}: {error}', 200)}") from error
+
+    def __repr__(self) -> str:
+        return f"${getattr(self.function, '__name__', 'function')}"
+
+
+@dataclass(frozen=True)
+class InvokeStage(Stage):
+    """Invoke-LMFunction for each object: one gives an InvokeResult, several a BulkResult."""
+
+    values: Mapping[str, Any]
+    engine: Engine
+    door: Door
+    on_result: Callable[[InvokeResult], None] = lambda _: None
+    ends = True
+
+    def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
+        """The results; a failed one only when nothing follows, so that no stage is fed with an error object."""
+        objects = iter(objects)
+        head = list(itertools.islice(objects, 2))
+        if not head:
+            return
+        if len(head) == 1 and not flow.many:
+            emitted = _cmdlets.invoke(bind_object(head[0], self.values), self.engine, self.door, self.on_result)
+            if emitted is not NOTHING and not self._withheld(emitted, flow):
+                yield emitted
+            return
+        run = invoke_many(
+            itertools.chain(head, objects),
+            lambda value: bind_object(value, self.values),
+            self.engine,
+            self.door,
+            self.on_result,
+            _limit(self.values),
+        )
+        if not run.items or all(item.result is None and item.error is None for item in run.items):
+            return  # -WhatIf
+        flow.many = False
+        yield run
+
+    def _withheld(self, emitted: Any, flow: Flow) -> bool:
+        return isinstance(emitted, InvokeResult) and not emitted.ok and flow.last is not self
+
+    def __repr__(self) -> str:
+        return f"invoke_lm {self.values.get('FunctionName', '')}".rstrip()
+
+
+def bind_object(value: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters for one piped object: what is bound already, and the object by value or by property name.
+
+    A result gives its payload; text is the FunctionName when that is free; a mapping with a FunctionName binds every
+    parameter of a name of its own when FunctionName is free; anything else is the Payload.
+    """
+    bound = {name: given for name, given in values.items() if name != "InputObject"}
+    if "FunctionName" not in bound:
+        if isinstance(value, str):
+            return {**bound, "FunctionName": value}
+        if isinstance(value, Mapping) and any(isinstance(k, str) and k.casefold() == "functionname" for k in value):
+            return {**_by_property_name(value, INVOKE), **bound}
+    if "Payload" in bound or "PayloadStream" in bound:
+        raise ParameterError("The piped object has no place: the Payload is given on the line.", parameter="Payload")
+    return {**bound, "Payload": value.payload if isinstance(value, InvokeResult) else value}
+
+
+def _by_property_name(value: Mapping[str, Any], cmdlet: Cmdlet) -> dict[str, Any]:
+    """The members of `value` that have a parameter's name or alias; an empty cell of a CSV counts as not given."""
+    by_spelling = {spelling: p for p in cmdlet.parameters if p.by_name for spelling in p.spellings}
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        parameter = by_spelling.get(str(key).casefold())
+        if parameter is not None and item is not None and item != "":
+            found[parameter.name] = item
+    return found
+
+
+def _limit(values: Mapping[str, Any]) -> int:
+    from lmfunction._arguments import convert
+
+    return int(convert(INVOKE, {"ThrottleLimit": values.get("ThrottleLimit", 10)})["throttle_limit"])
