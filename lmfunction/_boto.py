@@ -53,6 +53,7 @@ class Connection:
     credential: Credential | None = None
     options: tuple[tuple[str, Any], ...] = ()  # of botocore's Config
     read_timeout: float = 930.0
+    attempts: int = 1  # more than one only for what changes nothing: botocore's standard mode then repeats it
     verify: bool | str | None = None  # False: certificates are not checked; text: a bundle of authorities to trust
     signed: bool = True  # False: no credentials are looked for, and no request is signed
     # What the environment adds to it, so that a changed variable makes another client; None: it may add nothing, and
@@ -101,7 +102,7 @@ def _client(connection: Connection, extra: dict[str, Any]) -> Any:
         **dict(connection.options),
         **extra,
         # One command is one request; and requests are checked already, with better errors.
-        "retries": {"mode": "standard", "total_max_attempts": 1},
+        "retries": {"mode": "standard", "total_max_attempts": connection.attempts},
         "tcp_keepalive": True,
         "parameter_validation": False,
     }

@@ -107,7 +107,7 @@ def make_plan(
     given: frozenset[str] | None = None,
 ) -> Plan:
     """The plan for converted `arguments`. Raises ParameterError or ProfileError; nothing is started or contacted."""
-    arguments = _with_full_name(arguments, profile.functions)
+    arguments = with_full_name(arguments, profile.functions)
     function = parse_function_name(arguments.get("function_name"))
     place = resolve_place(arguments, profile, aws_profile, arn_region=function.region)
     target = Target(
@@ -208,7 +208,7 @@ _REQUEST_ID = _wire.REQUEST_ID.lower()
 _TRACE_ID = _wire.TRACE_ID.lower()
 
 
-def _with_full_name(arguments: Mapping[str, Any], functions: Mapping[str, str]) -> Mapping[str, Any]:
+def with_full_name(arguments: Mapping[str, Any], functions: Mapping[str, str]) -> Mapping[str, Any]:
     """The arguments with a short name of the profile replaced by what it stands for, its qualifier kept."""
     name = arguments.get("function_name")
     if not functions or not isinstance(name, str):

@@ -214,7 +214,7 @@ def _selector(arguments: Mapping[str, Any], values: Mapping[str, Any]) -> Callab
     if not isinstance(expression, str) or not expression.strip():
         raise ParameterError("Select is empty: it must be *, ^PARAMETER or a JMESPath expression.", parameter="Select")
     if expression.startswith("^"):
-        name = _exact_parameter(expression[1:])
+        name = exact_parameter(INVOKE, expression[1:])
         return lambda _: values.get(name)
     from lmfunction._select import compile_expression
 
@@ -222,12 +222,12 @@ def _selector(arguments: Mapping[str, Any], values: Mapping[str, Any]) -> Callab
     return lambda result: compiled.search(result.to_dict())
 
 
-def _exact_parameter(text: str) -> str:
+def exact_parameter(cmdlet: Cmdlet, text: str) -> str:
     """The parameter by its name or alias in any case; a prefix does not count (as in PowerShell)."""
-    for parameter in INVOKE.parameters:
-        if text.casefold() in parameter.spellings:
+    for parameter in cmdlet.parameters:
+        if text.replace("_", "").casefold() in parameter.spellings:
             return parameter.name
-    hint = did_you_mean(text, INVOKE.by_name, prefix="^")
+    hint = did_you_mean(text, cmdlet.by_name, prefix="^")
     raise ParameterError(f"Select ^{text}: there is no such parameter.{hint}", parameter="Select")
 
 

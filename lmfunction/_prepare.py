@@ -38,7 +38,7 @@ def build_request(
     the invocation type is left out silently instead of being refused. Raises ParameterError.
     """
     function = parse_function_name(arguments.get("function_name"))
-    _check_place(function, target.region)
+    check_place(function, target.region)
     invocation_type = arguments.get("invocation_type", "RequestResponse")
     waits = invocation_type == "RequestResponse"
     context = _client_context(arguments)
@@ -74,7 +74,7 @@ def _only_default(*names: str, given: frozenset[str] | None) -> bool:
     return given is not None and not given.intersection(names)
 
 
-def _check_place(function: FunctionName, region: str) -> None:
+def check_place(function: FunctionName, region: str) -> None:
     """Refuses an ARN of another region or partition than the client's: AWS would answer 404 for either."""
     if function.region and region and function.region != region:
         raise ParameterError(
