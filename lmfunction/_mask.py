@@ -10,20 +10,25 @@ from lmfunction._params import Cmdlet, Kind
 from lmfunction.errors import ParameterError
 
 _HIDDEN_KINDS = frozenset([Kind.JSON, Kind.BASE64, Kind.STREAM, Kind.MAP, Kind.OBJECTS, Kind.BLOB])
-_SECRET_NAME = re.compile(r"[-–—―]{1,2}(?:s(?:k|t|ec|es)|a(?:k|c))[\w-]*[:=\s]\s*(?P<value>\S+)", re.IGNORECASE)
+# A secret's parameter or what looks like its misspelt name, then whatever a person puts between it and the secret.
+_SECRET_NAME = re.compile(
+    r"[-–—―]{1,2}(?:(?:s(?:k|t|ec|es)|a(?:k|c))[\w-]*|[\w-]*(?:key|token|secret)[\w-]*)[:=\s][:=\s]*"
+    r"""(?P<value>"[^"]*"?|'[^']*'?|\S+)""",
+    re.IGNORECASE,
+)
 _ACCESS_KEY = re.compile(r"\b(?:A3T|AKIA|ASIA)[A-Z0-9]{16}\b")
 
 
 def masked_line(stage: Stage, cmdlet: Cmdlet) -> str:
     """The stage's line with payloads blanked but for their keys, and secrets blanked whole."""
-    line = stage.source
+    line = _without_secrets(stage.source)
     for value, kind in _kinds(stage.tokens, cmdlet):
         start, end = value.column - 1, value.end
         if kind is Kind.SECRET:
             line = line[:start] + "·" * (end - start) + line[end:]
         elif kind in _HIDDEN_KINDS:
             line = line[:start] + _json.masked(line[start:end]) + line[end:]
-    return _without_secrets(line)
+    return line
 
 
 def masked_text(text: str) -> str:
