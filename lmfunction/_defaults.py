@@ -16,7 +16,10 @@ from lmfunction.errors import ParameterError, ProfileError
 
 
 class Defaults(MutableMapping[str, Any]):
-    """Values by `CMDLET:PARAMETER`; the cmdlet may hold `*` and `?`, in any case."""
+    """Values by `CMDLET:PARAMETER`; the cmdlet may hold `*` and `?`, in any case.
+
+    A pattern goes for those of its cmdlets that have the parameter; one of them must.
+    """
 
     def __init__(self) -> None:
         self._values: dict[str, Any] = {}
@@ -30,8 +33,8 @@ class Defaults(MutableMapping[str, Any]):
         if not colon or not matching:
             known = ", ".join(c.name for c in CMDLETS)
             raise ParameterError(f"A default's key is CMDLET:PARAMETER, such as '*-LM*:Region'. Cmdlets: {known}.")
-        for cmdlet in matching:
-            cmdlet.find(name)
+        if not any(_has(cmdlet, name) for cmdlet in matching):
+            matching[0].find(name)  # which says what is wrong with the name
         self._values[key] = value
 
     def __delitem__(self, key: str) -> None:
@@ -53,7 +56,7 @@ class Defaults(MutableMapping[str, Any]):
         found = {}
         for key, value in self._values.items():
             pattern, _, name = key.partition(":")
-            if _matches(pattern, cmdlet):
+            if _matches(pattern, cmdlet) and _has(cmdlet, name):
                 found[cmdlet.find(name).name] = value
         return found
 
