@@ -128,7 +128,7 @@ def dump(value: Any) -> str:
 class _Dumper(yaml.SafeDumper):
     """Quotes what YAML 1.2 would read as something else than text: `yes` and `1:30` are text there."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
