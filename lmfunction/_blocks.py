@@ -114,6 +114,8 @@ def getter(wanted: str | Block | Callable[[Any], Any]) -> Callable[[Any], Any]:
     if isinstance(wanted, str):
         if not wanted.strip():
             raise ParameterError("A property's name is empty.")
+        if wanted == "@":  # JMESPath's name for the object itself
+            return lambda value: value
         return lambda value: property_of(value, wanted)
     return wanted
 

@@ -67,6 +67,7 @@ def invoke_many(
         crew.dismiss()
         run.elapsed_ms = (time.monotonic() - start) * 1000
     if stopping is not None:
+        stopping = next(item for item in run.items if not item.ok)
         raise BulkError(
             f"Stopped at object {stopping.index + 1}: {stopping.told()}\n  {len(run.succeeded):,} had succeeded, the "
             "rest was not sent. The error's .result holds them all.",
@@ -78,7 +79,9 @@ def invoke_many(
 def _prepared(item: Item, bind: Callable[[Any], Mapping[str, Any]], engine: Engine, door: Door) -> Call | None:
     """The call for one object; None with the reason in the item, or when -WhatIf showed it."""
     try:
-        return prepare(bind(item.input), engine, door)
+        call = prepare(bind(item.input), engine, door)
+        item.select = call.select if call is not None else None
+        return call
     except ParameterError as error:
         item.error = error
         return None

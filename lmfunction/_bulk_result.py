@@ -21,6 +21,7 @@ class Item:
     input: Any = None
     result: InvokeResult | None = None
     error: LMError | None = None
+    select: Callable[[InvokeResult], Any] | None = None  # what the line's -Select makes of the result
 
     @property
     def outcome(self) -> Outcome:
@@ -168,7 +169,7 @@ class BulkResult(Sequence[Any]):
         return Card(
             Tone.FAILED if bad else Tone.OK,
             "FAILED" if bad else "OK",
-            f"{len(self.items):,} invocations",
+            "1 invocation" if len(self.items) == 1 else f"{len(self.items):,} invocations",
             tuple(fact for fact in facts if fact),
             tuple(sections),
             summary,

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lmfunction import _pipeline as pipeline
 from lmfunction import _runners
 from lmfunction._binder import Bindings, Bound, bind, refuse_together
 from lmfunction._body import read_payload
 from lmfunction._cmdlets import Engine
 from lmfunction._door import NOTHING, Door
-from lmfunction._grammar import Stage, Value, parse_arguments, parse_line
+from lmfunction._grammar import Form, Stage, Value, parse_arguments, parse_line
 from lmfunction._help import cmdlet_help
 from lmfunction._mask import masked_text
 from lmfunction._model import InvokeResult
-from lmfunction._params import Cmdlet
+from lmfunction._params import Cmdlet, Kind, Parameter
+from lmfunction._paths import fault
+from lmfunction._stages import FunctionStage, cmdlet_stage, verb_stage
 from lmfunction._table import CMDLETS, find_cmdlet
 from lmfunction._text import ascii_only, did_you_mean, shorten
+from lmfunction._values import read
+from lmfunction._verb_table import VERBS
 from lmfunction.errors import ParameterError
 
 OnResult = Callable[[InvokeResult], None]
@@ -41,28 +46,42 @@ def run_line(
     on_result: OnResult = lambda _: None,
 ) -> Any:
     """What the line after a magic's name emits, or NOTHING. `body` is a cell's body; `defaults` are the door's own."""
-    stages = _parsed(line)
-    _refuse_verbs(stages)
-    return run_stage(cmdlet, stages[0], body, engine, door, defaults, on_result)
+    first, *rest = _parsed(line)
+    following = [_stage(stage, engine, door, defaults, on_result) for stage in rest]
+    emitted = run_stage(cmdlet, first, body, engine, door, defaults, on_result)
+    return _piped(emitted, following)
+
+
+def run_pipeline(
+    line: str, engine: Engine, door: Door, defaults: Mapping[str, Any], on_result: OnResult = lambda _: None
+) -> Any:
+    """What a whole pipeline emits, whose first stage is a cmdlet, a verb that reads a file, or a value."""
+    first, *rest = _parsed(line)
+    if not first.tokens:
+        raise ParameterError("The line is empty: begin with a cmdlet or a $variable.")
+    following = [_stage(stage, engine, door, defaults, on_result) for stage in rest]
+    head, *arguments = first.tokens
+    if isinstance(head, Value) and head.form is not Form.WORD:
+        if arguments:
+            raise fault("A value stands alone in its stage; continue with |.", first.source, arguments[0].column)
+        return _piped(read(_OBJECTS, head, door.scope, first.source), following, given=True)
+    name = head.text if isinstance(head, Value) else ""
+    cmdlet = find_cmdlet(name)
+    if cmdlet is not None:
+        stage = Stage(tuple(arguments), first.source, first.column)
+        return _piped(run_stage(cmdlet, stage, None, engine, door, defaults, on_result), following)
+    source = _stage(first, engine, door, defaults, on_result)
+    return pipeline.run([None], [source, *following])
 
 
 def run_arguments(arguments: Sequence[str], engine: Engine, door: Door, on_result: OnResult) -> Any:
     """What a terminal's arguments emit: a cmdlet's name and its arguments, or one argument that is a whole line."""
     if len(arguments) == 1 and any(c.isspace() for c in arguments[0].strip()):
-        stages = _parsed(arguments[0])
-        _refuse_verbs(stages)
-        first = stages[0].tokens[0] if stages[0].tokens else None
-        name = first.text if isinstance(first, Value) else ""
-        stage = Stage(stages[0].tokens[1:], stages[0].source)
-    else:
-        name, stage = arguments[0], parse_arguments(arguments[1:])
+        return run_pipeline(arguments[0].strip(), engine, door, {}, on_result)
+    name, stage = arguments[0], parse_arguments(arguments[1:])
     cmdlet = find_cmdlet(name)
     if cmdlet is None:
-        known = [n for c in CMDLETS for n in c.names]
-        shown = ascii_only(shorten(name, 40))
-        raise ParameterError(
-            f"'{shown}' is no cmdlet.{did_you_mean(name, [*known, 'local'])} `lmfunction --help` lists them."
-        )
+        raise _no_stage(name, None)
     return run_stage(cmdlet, stage, None, engine, door, {}, on_result)
 
 
@@ -127,8 +146,60 @@ def _parsed(line: str) -> tuple[Stage, ...]:
         ) from None
 
 
-def _refuse_verbs(stages: Sequence[Stage]) -> None:
-    if len(stages) > 1:
-        first = stages[1].tokens[0]
-        name = first.text if isinstance(first, Value) else "?"
-        raise ParameterError(f"There is no verb '{ascii_only(shorten(name, 40))}' to pipe into.")
+def _piped(emitted: Any, following: Sequence[pipeline.Stage], *, given: bool = False) -> Any:
+    """What comes out behind the first stage. A failed result, unless it was handed in as a value, is not fed on."""
+    if not following or emitted is NOTHING:
+        return NOTHING if emitted is NOTHING else emitted
+    if isinstance(emitted, InvokeResult) and not emitted.ok and not given:
+        return NOTHING
+    return pipeline.run([emitted], following)
+
+
+def _stage(
+    stage: Stage, engine: Engine, door: Door, defaults: Mapping[str, Any], on_result: OnResult
+) -> pipeline.Stage:
+    """What stands between two `|`: a verb, a cmdlet or a $function, its parameters bound and checked."""
+    head, *arguments = stage.tokens
+    if isinstance(head, Value) and head.form in (Form.PATH, Form.EXPRESSION):
+        function = read(_OBJECTS, head, door.scope, stage.source)
+        if not callable(function):
+            kind = type(function).__name__
+            raise fault(f"{head.text} is {kind}; only a function can be piped into.", stage.source, head.column)
+        return FunctionStage(function)
+    name = head.text if isinstance(head, Value) else ""
+    verb, cmdlet = find_cmdlet(name, VERBS), find_cmdlet(name)
+    chosen = verb or cmdlet
+    if chosen is None:
+        raise _no_stage(name, stage)
+    bindings = bind(chosen, Stage(tuple(arguments), stage.source, stage.column), door.scope)
+    if bindings.wants_help:
+        return FunctionStage(lambda _: HelpText(cmdlet_help(chosen)))
+    for default, value in defaults.items():
+        if default in chosen.by_name:
+            bindings.values.setdefault(default, Bound(value, "default"))
+    values = {key: bound.value for key, bound in bindings.values.items()}
+    try:
+        if verb is not None:
+            return verb_stage(verb, values, door)
+        return cmdlet_stage(chosen, values, engine, door, on_result, _runners.runner_of(chosen))
+    except ParameterError as error:
+        raise _placed(error, bindings) from None
+
+
+def _no_stage(name: str, stage: Stage | None) -> ParameterError:
+    known = [n for c in (*CMDLETS, *(VERBS if stage else ())) for n in c.names]
+    shown = ascii_only(shorten(name, 40))
+    if stage is None:
+        return ParameterError(
+            f"'{shown}' is no cmdlet.{did_you_mean(name, [*known, 'local'])} `lmfunction --help` lists them."
+        )
+    return fault(
+        f"'{shown}' is no verb and no cmdlet.{did_you_mean(name, known)}", masked_text(stage.source), _column(stage)
+    )
+
+
+def _column(stage: Stage) -> int:
+    return stage.tokens[0].column if stage.tokens else stage.column
+
+
+_OBJECTS = Parameter("InputObject", Kind.LITERAL, "The head of a pipeline.")

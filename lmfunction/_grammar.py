@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,6 +30,7 @@ from lmfunction._paths import (
     quote_end,
     template_parts,
 )
+from lmfunction.errors import ParameterError
 
 # Hyphen, en dash, em dash and horizontal bar: PowerShell takes each as a parameter's dash, and word processors
 # turn one into the other.
@@ -135,6 +136,34 @@ def parse_arguments(arguments: Sequence[str]) -> Stage:
         tokens += found
         column += len(_shown(argument)) + 1
     return Stage(tuple(tokens), source)
+
+
+def logical_lines(text: str) -> Iterator[str]:
+    """The pipelines of a text with several: one a line, continued by a trailing `|`, backtick or backslash, or while a
+    bracket or quote is open. Empty lines and comments are left out.
+    """
+    pending = ""
+    for line in text.splitlines():
+        stripped = line.strip()
+        if not pending and (not stripped or stripped.startswith("#")):
+            continue
+        pending = f"{pending} {stripped}" if pending else stripped
+        if pending.endswith(("`", "\\")) and not _is_open(pending[:-1]):
+            pending = pending[:-1].rstrip()
+        elif not pending.endswith("|") and not _is_open(pending):
+            yield pending
+            pending = ""
+    if pending:
+        yield pending
+
+
+def _is_open(text: str) -> bool:
+    """Whether a bracket or a quote is still to be closed."""
+    try:
+        parse_line(text)
+    except ParameterError as error:
+        return "is not closed" in str(error.args[0])
+    return False
 
 
 class _Scanner:

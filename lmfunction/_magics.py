@@ -20,6 +20,7 @@ from lmfunction._table import CMDLETS
 from lmfunction.errors import LMError
 
 _NAMES: Final = [name for cmdlet in CMDLETS for name in cmdlet.names]
+_AWS: Final = "aws_lambda_invoke"
 _ANY: Final = "|".join(map(re.escape, _NAMES))
 _DASHED: Final = "|".join(re.escape(name) for name in _NAMES if "-" in name)
 _HELP_CELL: Final = re.compile(
@@ -48,13 +49,34 @@ class LMFunction(Magics):
     def run(self, cmdlet: Cmdlet, line: str, cell: str | None, local_names: Mapping[str, Any] | None) -> Any:
         """Runs one line or cell; what it emits is the magic's value."""
         from lmfunction._commands import run_line
+
+        return self._run(lambda *shared: run_line(cmdlet, line, cell, *shared), local_names)
+
+    def run_pipelines(self, line: str, cell: str | None, local_names: Mapping[str, Any] | None) -> Any:
+        """Runs `%lm` and `%%lm`: whole pipelines, one for each logical line; the last one's value is the magic's."""
+        from lmfunction._commands import run_pipeline
+        from lmfunction._grammar import logical_lines
+
+        emitted = None
+        for text in logical_lines(line if cell is None else f"{line}\n{cell}"):
+            emitted = self._run(lambda *shared, text=text: run_pipeline(text, *shared), local_names)
+        return emitted
+
+    def run_aws(self, line: str, local_names: Mapping[str, Any] | None) -> None:
+        """Runs `%aws_lambda_invoke`: prints what the AWS CLI prints for the line, and gives nothing."""
+        from lmfunction._awscli import Screen, run_aws, split_line
+
+        screen = Screen(write=_print)
+        self._run(lambda engine, door, defaults: run_aws(split_line(line), engine, door, screen, defaults), local_names)
+
+    def _run(self, action: Callable[..., Any], local_names: Mapping[str, Any] | None) -> Any:
+        """What `action` emits, given the shared engine, this notebook's door and its defaults."""
         from lmfunction._door import NOTHING, Door
         from lmfunction._session import default_session
         from lmfunction._values import Scope
 
-        names = self._names(local_names)
         door = Door(
-            scope=Scope(names),
+            scope=Scope(self._names(local_names)),
             error_action=self.error_action,
             tell=_tell,
             show=self._show,
@@ -63,9 +85,8 @@ class LMFunction(Magics):
             what_if=self.what_if,
         )
         defaults = {"ProfileName": self.profile_name, "Region": self.region}
-        engine = default_session().engine
         try:
-            emitted = run_line(cmdlet, line, cell, engine, door, {n: v for n, v in defaults.items() if v})
+            emitted = action(default_session().engine, door, {n: v for n, v in defaults.items() if v})
         except LMError as error:
             error.full_traceback = self.traceback == "full"
             raise
@@ -115,6 +136,8 @@ def load(shell: Any) -> None:
         for name in cmdlet.names:
             function = _magic(settings, cmdlet, name)
             shell.register_magic_function(function, "line_cell", name)
+    shell.register_magic_function(_aws_magic(settings), "line", _AWS)
+    shell.register_magic_function(_pipeline_magic(settings), "line_cell", "lm")
     shell.input_transformers_cleanup.append(help_for_names)
 
 
@@ -133,7 +156,7 @@ def unload(shell: Any) -> None:
     for settings in (c for c in shell.configurables if isinstance(c, LMFunction)):
         shell.events.unregister("post_run_cell", settings.forget_shown)
     for kind in ("line", "cell"):
-        for name in _NAMES:
+        for name in (*_NAMES, _AWS, "lm"):
             shell.magics_manager.magics[kind].pop(name, None)
     shell.configurables[:] = [c for c in shell.configurables if not isinstance(c, LMFunction)]
     transformers = shell.input_transformers_cleanup
@@ -165,6 +188,39 @@ def _magic(settings: LMFunction, cmdlet: Cmdlet, name: str) -> Callable[..., Any
     # no_var_expand: IPython would fill {...} and $... into the text and damage JSON.
     decorated: Callable[..., Any] = no_var_expand(needs_local_scope(output_can_be_silenced(magic)))
     return decorated
+
+
+def _pipeline_magic(settings: LMFunction) -> Callable[..., Any]:
+    def lm(line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None) -> Any:
+        return settings.run_pipelines(line, cell, local_ns)
+
+    lm.__doc__ = """A whole pipeline, whose first stage is a cmdlet, Import-Csv or a value.
+
+    %lm $orders | where status -eq failed | select id | invoke_lm retry-order
+
+    %%lm runs one pipeline for each line of the cell. A trailing |, an open bracket or quote, a backtick or a
+    backslash at the end of a line continues it in the next.
+    """
+    decorated: Callable[..., Any] = no_var_expand(needs_local_scope(output_can_be_silenced(lm)))
+    return decorated
+
+
+def _aws_magic(settings: LMFunction) -> Callable[..., Any]:
+    def aws_lambda_invoke(line: str, local_ns: Mapping[str, Any] | None = None) -> None:
+        """A line of the AWS CLI: what stands after `aws lambda invoke`, or the whole of it.
+
+        %aws_lambda_invoke --function-name hello --payload '{"name": "Ada"}' --profile local -
+
+        Quotes are the shell's; nothing is expanded. `%aws_lambda_invoke help` tells the options.
+        """
+        settings.run_aws(line, local_ns)
+
+    decorated: Callable[..., Any] = no_var_expand(needs_local_scope(aws_lambda_invoke))
+    return decorated
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text)
 
 
 def _tell(level: str, text: str) -> None:

@@ -90,12 +90,16 @@ def pipe(objects: Iterable[Any]) -> Source:
     return Source(rows_of(objects) or [] if is_frame(objects) else objects)
 
 
+class Objects(list[Any]):
+    """Several objects that a pipeline emitted: a list, which a terminal prints one by one."""
+
+
 def run(objects: Iterable[Any], stages: Iterable[Stage], *, empty: Any = NOTHING, many: bool = False) -> Any:
     """What the pipeline emits: a list when something was enumerated, else the one object, else `empty`."""
     flow = Flow(many)
     found = list(_spread(Pipe(tuple(stages)).run(iter(objects), flow), flow))
     if flow.many:
-        return found
+        return Objects(found)
     return found[0] if found else empty
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lmfunction import _cmdlets, _sinks, _verbs
+from lmfunction._arguments import convert
 from lmfunction._bulk import invoke_many
 from lmfunction._cmdlets import Engine
 from lmfunction._door import NOTHING, Door
 from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet
-from lmfunction._pipeline import Flow, Stage
+from lmfunction._pipeline import Flow, Stage, run
 from lmfunction._table import INVOKE
 from lmfunction._text import one_line
 from lmfunction.errors import LMError, ParameterError
@@ -144,8 +145,14 @@ class InvokeStage(Stage):
         )
         if not run.items or all(item.result is None and item.error is None for item in run.items):
             return  # -WhatIf
-        flow.many = False
-        yield run
+        if self.values.get("Select", "*") == "*" and not self.values.get("PassThru"):
+            flow.many = False
+            yield run
+            return
+        flow.many = True
+        for item in run.items:
+            if item.result is not None and item.ok and item.select is not None:
+                yield item.select(item.result)
 
     def _withheld(self, emitted: Any, flow: Flow) -> bool:
         return isinstance(emitted, InvokeResult) and not emitted.ok and flow.last is not self
@@ -154,13 +161,70 @@ class InvokeStage(Stage):
         return f"invoke_lm {self.values.get('FunctionName', '')}".rstrip()
 
 
+@dataclass(frozen=True)
+class CmdletStage(Stage):
+    """Any other cmdlet, run for each object, which gives what the line leaves open."""
+
+    cmdlet: Cmdlet
+    values: Mapping[str, Any]
+    engine: Engine
+    door: Door
+    runner: Callable[..., Any]
+
+    def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
+        """What the cmdlet emits for each object."""
+        for value in objects:
+            bound = {**_open_values(value, self.cmdlet, self.values), **self.values}
+            emitted = self.runner(bound, self.engine, self.door, lambda _: None)
+            if emitted is not NOTHING:
+                yield emitted
+
+    def __repr__(self) -> str:
+        return self.cmdlet.python_names[0]
+
+
+def verb_stage(verb: Cmdlet, values: Mapping[str, Any], door: Door) -> VerbStage:
+    """The stage of `verb` with `values` (by parameter name) converted. Raises ParameterError."""
+    options = convert(verb, values)
+    if verb.name == "Tee-Object":
+        if ("variable" in options) == ("file_path" in options):
+            raise ParameterError("Tee-Object needs a -Variable or a -FilePath: give one of them.")
+        _cmdlets.check_assignable({"variable": 1} if "variable" in options else {}, door)
+    for parameter in verb.parameters:
+        if parameter.mandatory and parameter.target not in options:
+            raise ParameterError(f"{verb.name} needs -{parameter.name}.", parameter=parameter.name)
+    return VerbStage(verb, options, door)
+
+
+def cmdlet_stage(
+    cmdlet: Cmdlet,
+    values: Mapping[str, Any],
+    engine: Engine,
+    door: Door,
+    on_result: Callable[[InvokeResult], None],
+    runner: Callable[..., Any],
+) -> Stage:
+    """The stage that runs `cmdlet` with `values` (by parameter name) for each object."""
+    if cmdlet is INVOKE:
+        return InvokeStage(values, engine, door, on_result)
+    return CmdletStage(cmdlet, values, engine, door, runner)
+
+
+def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Callable[[InvokeResult], None]) -> Any:
+    """Invoke-LMFunction for `values` (by parameter name): once, or once for each object of InputObject."""
+    if "InputObject" not in values:
+        return _cmdlets.invoke(values, engine, door, on_result)
+    stage = InvokeStage({k: v for k, v in values.items() if k != "InputObject"}, engine, door, on_result)
+    return run([values["InputObject"]], [stage])
+
+
 def bind_object(value: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters for one piped object: what is bound already, and the object by value or by property name.
 
     A result gives its payload; text is the FunctionName when that is free; a mapping with a FunctionName binds every
     parameter of a name of its own when FunctionName is free; anything else is the Payload.
     """
-    bound = {name: given for name, given in values.items() if name != "InputObject"}
+    bound = dict(values)
     if "FunctionName" not in bound:
         if isinstance(value, str):
             return {**bound, "FunctionName": value}
@@ -182,7 +246,15 @@ def _by_property_name(value: Mapping[str, Any], cmdlet: Cmdlet) -> dict[str, Any
     return found
 
 
-def _limit(values: Mapping[str, Any]) -> int:
-    from lmfunction._arguments import convert
+def _open_values(value: Any, cmdlet: Cmdlet, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What one piped object gives a cmdlet: members by property name, text to the parameter that takes it by value."""
+    if isinstance(value, Mapping):
+        return {name: item for name, item in _by_property_name(value, cmdlet).items() if name not in values}
+    taking = next((p for p in cmdlet.parameters if p.by_value and p.name not in values), None)
+    if taking is None:
+        raise ParameterError(f"{cmdlet.name} takes no {type(value).__name__} from the pipeline.")
+    return {taking.name: value}
 
+
+def _limit(values: Mapping[str, Any]) -> int:
     return int(convert(INVOKE, {"ThrottleLimit": values.get("ThrottleLimit", 10)})["throttle_limit"])

@@ -78,6 +78,22 @@ _INVOKE: Final = (
     Parameter("PassThru", Kind.SWITCH, "Emit the FunctionName that was given.", excludes=("Select",)),
     Parameter("Force", Kind.SWITCH, "Do not ask for confirmation."),
     Parameter(
+        "InputObject",
+        Kind.OBJECT,
+        "Objects to invoke with, one call each, as if they were piped in.",
+        rank=Rank.OURS,
+        by_name=False,
+    ),
+    Parameter(
+        "ThrottleLimit",
+        Kind.WHOLE,
+        "How many calls may be under way at a time when several objects come in.",
+        minimum=1,
+        maximum=1000,
+        default="10",
+        rank=Rank.OURS,
+    ),
+    Parameter(
         "TimeoutSec",
         Kind.SECONDS,
         "How long to wait for the answer; a retry begins only within it. A function may run 900 s.",

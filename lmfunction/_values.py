@@ -206,8 +206,11 @@ def _read_literal(parameter: Parameter, value: Value, scope: Scope, source: str)
     """A value to compare with: a bare number, true, false or null is one, `a,b` a list; quoted text stays text."""
     if value.form is Form.LITERAL:
         return value.text
+    found, taken = _object(parameter, value, scope)
+    if taken:
+        return found
     if value.form is Form.BRACKETED:
-        return json.loads(str(_read_json(parameter, value, scope, source)))
+        return json.loads(_read_json(parameter, value, scope, source))
     found = _read_text(parameter, value, scope, source)
     if value.form not in (Form.WORD, Form.ARGUMENT) or not isinstance(found, str):
         return found

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import lmfunction._select as _jmespath
 from lmfunction._blocks import Block, getter, property_of
 from lmfunction._jsonable import jsonable, members_of
 from lmfunction._operators import comparison
@@ -39,7 +38,7 @@ def check_select(options: Options) -> None:
         raise ParameterError("Select-Object takes an expression, -Property or -ExpandProperty: give one of them.")
     expression = options.get("expression")
     if expression is not None and not is_name_list(expression):
-        _jmespath.check(expression)
+        _select().check(expression)
 
 
 def is_name_list(expression: str) -> bool:
@@ -81,9 +80,10 @@ def condition(options: Options) -> Callable[[Any], bool]:
         return lambda item: compare(take(item), value) is not opposite
     if "value" in options:
         raise ParameterError("An operator is missing before the value: write -eq, -gt, -like ...")
-    if isinstance(wanted, str) and not wanted.replace(".", "").replace("_", "").isalnum():
-        _jmespath.check(wanted)
-        return lambda item: bool(_jmespath.search(wanted, item)) is not opposite
+    if isinstance(wanted, str) and wanted != "@" and not wanted.replace(".", "").replace("_", "").isalnum():
+        _select().check(wanted)
+        search = _select().search
+        return lambda item: bool(search(wanted, item)) is not opposite
     take = getter(wanted)
     return lambda item: bool(take(item)) is not opposite
 
@@ -206,6 +206,13 @@ def from_json(objects: Iterator[Any], flow: Flow, options: Options) -> Iterator[
             yield found
 
 
+def _select() -> Any:
+    """The module that knows jmespath, imported when the first expression comes."""
+    from lmfunction import _select as module
+
+    return module
+
+
 def _places(objects: Iterator[Any], options: Options) -> Iterator[Any]:
     """The objects by their places: -Skip, then -First; -SkipLast, -Last."""
     objects = itertools.islice(objects, options.get("skip", 0), None)
@@ -240,7 +247,7 @@ def _members(value: Any, flow: Flow, options: Options) -> Iterator[Any]:
     if expression is not None and is_name_list(expression):
         names, expression = [name.strip() for name in expression.split(",")], None
     if expression is not None:
-        found = _jmespath.search(expression, value)
+        found = _select().search(expression, value)
         if found is not None:
             yield found
     elif options.get("expand_property") is not None:
