@@ -20,6 +20,8 @@ from lmfunction.errors import LMError, ParameterError, ServiceError
 
 _MODULE: Final = "lambda_function"
 _USUAL_HANDLERS: Final = ("handler", "lambda_handler")
+# What a new function gets where nothing is said.
+_NEW: Final = {"Runtime": f"python3.{sys.version_info.minor}", "Timeout": 3, "MemorySize": 128}
 _PLACE_NAMES: Final = frozenset(["profile_name", "endpoint_url", "credential", "access_key"])
 
 
@@ -33,15 +35,16 @@ def publish(values: Mapping[str, Any], engine: Engine, door: Door) -> Any:
     if not _PLACE_NAMES.intersection(arguments):
         arguments["endpoint_url"] = "embedded"
     code, handler = _code_and_handler(arguments)
-    settings = {
-        "Runtime": arguments.get("runtime", f"python3.{sys.version_info.minor}"),
+    given = {
         "Handler": handler,
-        "Timeout": arguments.get("timeout", 3),
-        "MemorySize": arguments.get("memory_size", 128),
-        "Environment": {"Variables": _environment(arguments.get("environment", {}))},
-        "Description": arguments.get("description", ""),
+        "Runtime": arguments.get("runtime"),
+        "Timeout": arguments.get("timeout"),
+        "MemorySize": arguments.get("memory_size"),
+        "Environment": {"Variables": _environment(arguments["environment"])} if "environment" in arguments else None,
+        "Description": arguments.get("description"),
         "Role": arguments.get("role"),
     }
+    settings = {name: value for name, value in given.items() if value is not None}
     place = resolve_place(arguments, gathered.profile, gathered.aws_profile, arn_region=name.region)
     where = "the embedded Lambda" if place.embedded else f"AWS, region {place.connection.region}"
     where = f"{where}, {len(code):,} bytes of code"
@@ -52,7 +55,7 @@ def publish(values: Mapping[str, Any], engine: Engine, door: Door) -> Any:
         return NOTHING
     confirm(arguments, name.text, lambda: [what], door)
     if place.embedded:
-        settings["Role"] = settings["Role"] or "arn:aws:iam::000000000000:role/embedded"
+        settings.setdefault("Role", "arn:aws:iam::000000000000:role/embedded")
     try:
         answer = _create_or_update(engine.connections.transport(place).client, name.text, code, settings)
     except LMError as error:
@@ -75,25 +78,26 @@ class _WhatIf(str):
 
 
 def _create_or_update(client: Any, name: str, code: bytes, settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Creates the function; when there is one of that name, gives it the code and the settings.
+    """Creates the function; when there is one of that name, gives it the code and the settings, and no others.
 
     Without a role nothing can be created, so that only an existing function is looked for.
     """
-    given = {key: value for key, value in settings.items() if value is not None}
     try:
-        if "Role" in given:
+        if "Role" in settings:
             try:
-                created: Mapping[str, Any] = client.create_function(FunctionName=name, Code={"ZipFile": code}, **given)
+                created: Mapping[str, Any] = client.create_function(
+                    FunctionName=name, Code={"ZipFile": code}, **{**_NEW, **settings}
+                )
             except client.exceptions.ResourceConflictException:
                 pass  # it exists: it is updated below
             else:
                 return created
         client.update_function_code(FunctionName=name, ZipFile=code)
         client.get_waiter("function_updated_v2").wait(FunctionName=name)
-        updated: Mapping[str, Any] = client.update_function_configuration(FunctionName=name, **given)
+        updated: Mapping[str, Any] = client.update_function_configuration(FunctionName=name, **settings)
     except Exception as error:
         refused = translate(error)
-        if isinstance(refused, ServiceError) and refused.status == 404 and "Role" not in given:
+        if isinstance(refused, ServiceError) and refused.status == 404 and "Role" not in settings:
             raise ParameterError(
                 f"Role is missing: there is no function {name}, and AWS needs an execution role's ARN for a new one.",
                 parameter="Role",
@@ -121,10 +125,17 @@ def _code_and_handler(arguments: Mapping[str, Any]) -> tuple[bytes, str]:
     module, dot, function = handler.rpartition(".")
     if not dot or not function.isidentifier() or not all(part.isidentifier() for part in module.split("/")):
         raise ParameterError("Handler must be MODULE.FUNCTION.", parameter="Handler")
+    try:
+        content = source.encode()
+    except UnicodeEncodeError:
+        raise ParameterError("Code holds half of a surrogate pair, which is no character.", parameter="Code") from None
     archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        # A fixed date: the same source gives the same package and the same CodeSha256.
-        file.writestr(zipfile.ZipInfo(f"{module}.py", date_time=(1980, 1, 1, 0, 0, 0)), source)
+    # A fixed date: the same source gives the same package and the same CodeSha256. And the right to be read: without
+    # it Lambda cannot import the module.
+    entry = zipfile.ZipInfo(f"{module}.py", date_time=(1980, 1, 1, 0, 0, 0))
+    entry.create_system, entry.external_attr, entry.compress_type = 3, 0o644 << 16, zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr(entry, content)
     return archive.getvalue(), handler
 
 
@@ -140,11 +151,13 @@ def _find_handler(source: str) -> str:
             line=error.lineno or 1,
             column=error.offset or 1,
         ) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ParameterError(f"Code is not Python: {error or 'it is nested too deep'}.", parameter="Code") from None
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     for name in _USUAL_HANDLERS:
         if name in functions:
             return name
-    fitting = [name for name, node in functions.items() if len(node.args.args) == 2]
+    fitting = [name for name, node in functions.items() if len(node.args.posonlyargs + node.args.args) == 2]
     if len(fitting) == 1:
         return fitting[0]
     raise ParameterError(
