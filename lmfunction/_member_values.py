@@ -21,9 +21,18 @@ _MOST_CHOICES: Final = 12
 
 
 def wrong(parameter: Parameter, value: Any, wants: str) -> ParameterError:
-    """The error for a value of the wrong kind; text is shown shortened, anything else by its type alone."""
-    shown = f"'{ascii_only(shorten(value, 40))}'" if isinstance(value, str) else type(value).__name__
-    return ParameterError(f"{parameter.name} is {shown}; it must be {wants}.", parameter=parameter.name)
+    """The error for a value of the wrong kind; a word is shown shortened, anything else by its type alone."""
+    return ParameterError(
+        f"{parameter.name} is {_shown(parameter, value)}; it must be {wants}.", parameter=parameter.name
+    )
+
+
+def _shown(parameter: Parameter, value: Any) -> str:
+    if not isinstance(value, str):
+        return type(value).__name__
+    if parameter.kind is Kind.MAP or re.search(r'[{}\[\]"]', value):
+        return "text that does not fit"  # it may be a payload at the wrong place
+    return f"'{ascii_only(shorten(value, 40))}'"
 
 
 def choice(parameter: Parameter, value: Any) -> str:
@@ -36,9 +45,9 @@ def choice(parameter: Parameter, value: Any) -> str:
     listed = ", ".join(parameter.choices[-_MOST_CHOICES:])
     more = f"… {listed}" if len(parameter.choices) > _MOST_CHOICES else listed
     source = f" (boto3 {boto3_version()})" if parameter.path else ""
-    shown = f"'{ascii_only(shorten(value, 40))}'" if isinstance(value, str) else type(value).__name__
     raise ParameterError(
-        f"{parameter.name} is {shown}; it must be one of {more}{source}.{hint}", parameter=parameter.name
+        f"{parameter.name} is {_shown(parameter, value)}; it must be one of {more}{source}.{hint}",
+        parameter=parameter.name,
     )
 
 
