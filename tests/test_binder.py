@@ -97,6 +97,24 @@ def test_a_line_that_cannot_be_taken_apart_is_blanked_too(line):
         assert "^" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        'f {} \'{"n": "canary-4711"}\' -InvocationType Event -ClientContext {}',
+        "f -LogType ['canary-4711']",
+        'f -TimeoutSec {"a": "canary-4711"}',
+        "f -ClientConfig '\"canary-4711\"'",
+    ],
+)
+def test_a_payload_at_the_wrong_place_is_not_repeated(line):
+    """JSON that lands at a parameter of another kind is refused there in a message that does not show it."""
+    defaults = {"EndpointUrl": "embedded", "WhatIf": True}
+    with pytest.raises(ParameterError) as caught:
+        run_line(INVOKE, line, None, Engine(), Door(), defaults)
+    assert caught.value.parameter in ("LogType", "TimeoutSec", "ClientConfig")
+    assert "canary-4711" not in str(caught.value.args[0])
+
+
 def test_a_late_refusal_points_at_its_value():
     """A value that is refused only when the request is made still has its place in the line."""
     line = "f -EndpointUrl embedded -Qualifier 'a b' -WhatIf"
