@@ -79,7 +79,7 @@ def test_every_room_exists() -> None:
         ("yaml", {"_yaml"}),
         ("IPython", {"_magics"}),
         ("traitlets", {"_magics"}),
-        ("pandas", {"_model"}),
+        ("pandas", {"_model", "_bulk_result"}),
         ("jmespath", {"_select"}),
     ],
 )
