@@ -90,14 +90,20 @@ class Named:
 
 
 class CognitoIdentity(Named):
+    """Who the caller is, for calls through the mobile SDK."""
+
     __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
 
 
 class Client(Named):
+    """The caller's app, for calls through the mobile SDK."""
+
     __slots__ = ("app_package_name", "app_title", "app_version_code", "app_version_name", "installation_id")
 
 
 class ClientContext(Named):
+    """What the caller told about itself: `custom`, `env` and `client`."""
+
     __slots__ = ("client", "custom", "env")
 
     client: Any
