@@ -94,7 +94,7 @@ def prepare(values: Mapping[str, Any], engine: Engine, door: Door) -> Call | Non
     gathered = gather(INVOKE, values, engine)
     arguments = gathered.arguments
     notices = Notices(arguments, door)
-    select = _selector(arguments, values)
+    select = selector(INVOKE, arguments, values)
     check_assignable(arguments, door)
     empty_lists(arguments, door)
     plan = make_plan(arguments, gathered.profile, gathered.aws_profile, warn=notices.warn, given=gathered.given)
@@ -118,7 +118,7 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
     try:
         result = call.send(engine)
         on_result(result)
-        _act_on_failure(result, call.error_action(door), door)
+        act_on_failure(result, call.error_action(door), door)
         _keep_failure(result, call.gathered.arguments, door)
     except LMError as error:
         act_on_error(error, call.gathered, door)
@@ -204,8 +204,10 @@ def empty_lists(arguments: Mapping[str, Any], door: Door) -> None:
             keep(door, arguments[name], [])
 
 
-def _selector(arguments: Mapping[str, Any], values: Mapping[str, Any]) -> Callable[[InvokeResult], Any]:
-    """What -Select and -PassThru make of a result. Raises ParameterError before anything is sent."""
+def selector(
+    cmdlet: Cmdlet, arguments: Mapping[str, Any], values: Mapping[str, Any]
+) -> Callable[[InvokeResult], Any]:
+    """What -Select and -PassThru make of a function's result. Raises ParameterError before anything is sent."""
     if arguments.get("pass_thru"):
         return lambda _: values["FunctionName"]
     expression = arguments.get("select", "*")
@@ -214,7 +216,7 @@ def _selector(arguments: Mapping[str, Any], values: Mapping[str, Any]) -> Callab
     if not isinstance(expression, str) or not expression.strip():
         raise ParameterError("Select is empty: it must be *, ^PARAMETER or a JMESPath expression.", parameter="Select")
     if expression.startswith("^"):
-        name = exact_parameter(INVOKE, expression[1:])
+        name = exact_parameter(cmdlet, expression[1:])
         return lambda _: values.get(name)
     from lmfunction._select import compile_expression
 
@@ -231,7 +233,7 @@ def exact_parameter(cmdlet: Cmdlet, text: str) -> str:
     raise ParameterError(f"Select ^{text}: there is no such parameter.{hint}", parameter="Select")
 
 
-def _act_on_failure(result: InvokeResult, action: str, door: Door) -> None:
+def act_on_failure(result: InvokeResult, action: str, door: Door) -> None:
     """Shows a failed function's card, and raises its FunctionError, as ErrorAction says."""
     if result.ok:
         return

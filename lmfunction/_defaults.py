@@ -12,6 +12,7 @@ from typing import Any
 from lmfunction._params import Cmdlet
 from lmfunction._profile import Profile
 from lmfunction._table import CMDLETS
+from lmfunction._text import did_you_mean
 from lmfunction.errors import ParameterError, ProfileError
 
 
@@ -31,8 +32,8 @@ class Defaults(MutableMapping[str, Any]):
         pattern, colon, name = key.partition(":")
         matching = [c for c in CMDLETS if _matches(pattern, c)]
         if not colon or not matching:
-            known = ", ".join(c.name for c in CMDLETS)
-            raise ParameterError(f"A default's key is CMDLET:PARAMETER, such as '*-LM*:Region'. Cmdlets: {known}.")
+            hint = did_you_mean(pattern, [n for c in CMDLETS for n in c.names])
+            raise ParameterError(f"A default's key is CMDLET:PARAMETER, such as '*-LM*:Region'.{hint}")
         if not any(_has(cmdlet, name) for cmdlet in matching):
             matching[0].find(name)  # which says what is wrong with the name
         self._values[key] = value
@@ -69,11 +70,17 @@ def add_defaults(cmdlet: Cmdlet, values: dict[str, Any], defaults: Mapping[str, 
 
 
 def profile_defaults(cmdlet: Cmdlet, profile: Profile) -> dict[str, Any]:
-    """The profile's `defaults:` that `cmdlet` has a parameter for, by name. Raises ProfileError for a misspelt one."""
+    """The profile's `defaults:` that `cmdlet` has a parameter for, by name. Raises ProfileError for a misspelt one.
+
+    They are meant for invocations: no member of another request is filled by one, so that `Qualifier: live` does not
+    turn the removal of a function into that of its alias.
+    """
     found = {}
     for key, value in profile.defaults.items():
         try:
-            found[cmdlet.find(key).name] = value
+            parameter = cmdlet.find(key)
+            if not parameter.generated:
+                found[parameter.name] = value
         except ParameterError as error:
             if not any(_has(other, key) for other in CMDLETS):
                 raise ProfileError(f"defaults: {error}", file=profile.file) from None

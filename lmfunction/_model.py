@@ -127,6 +127,10 @@ class InvokeResult:
             self._failure = explain(self.function_error, self.payload)
         return self._failure
 
+    def explained(self, failure: FunctionFailure) -> None:
+        """Sets why the function failed, where the payload does not tell it."""
+        self._failure = failure
+
     @property
     def log(self) -> str | None:
         """The log tail as text (`LogType` Tail: the last 4 KB), or None."""

@@ -111,6 +111,7 @@ def _row(member: Member, path: tuple[str, ...], *, required: bool) -> Parameter:
         mandatory=required,
         path=path,
         sensitive=member.sensitive,
+        generated=True,
     )
 
 
@@ -130,6 +131,7 @@ def _zip_file_row(row: Parameter) -> Parameter:
         aliases=("FunctionZip", "Filename"),
         path=row.path,
         excludes=(row.name,),
+        generated=True,
     )
 
 

@@ -43,6 +43,7 @@ class Kind(enum.StrEnum):
     BLOB = "data"  # bytes, text, an open file, a Path, fileb://PATH
     FILE = "path"  # of a file whose bytes are the value
     LIST = "a,b,c"  # texts; one that holds a comma stands in quotes or in a JSON list
+    SOURCE = "source"  # text, or a mapping that says where it is
     OBJECTS = "list"  # JSON, or a list of mappings
     LITERAL = "value"  # a word that looks like a number, true, false or null is one; quoted it is text
 
@@ -81,6 +82,7 @@ class Parameter:
     refused: str = ""
     path: tuple[str, ...] = ()  # the members of an API request, from the outside in, that it fills
     sensitive: bool = False  # the API's model says that its value must not be shown
+    generated: bool = False  # read from the API's model, so that another boto3 may have it otherwise
 
     @cached_property
     def target(self) -> str:

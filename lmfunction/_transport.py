@@ -33,6 +33,18 @@ class Reply:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """What is told when nobody can know whether a call was carried out; `harmless` when that does not matter."""
+
+    what: str = "Unknown whether the function ran"
+    advice: str = "It was not sent again; look into its log before you repeat it."
+    harmless: bool = False
+
+
+_INVOKED: Final = Doubt()
+
+
 class Transport:
     """One client's way to Lambda. Safe to use from several threads."""
 
@@ -86,13 +98,13 @@ def _a_client_to_make() -> Iterator[None]:
         raise ProfileError(f"{_plain(error)}.") from error
 
 
-def translate(error: Exception) -> LMError:
+def translate(error: Exception, doubt: Doubt = _INVOKED) -> LMError:
     """The lmfunction error that says what `error`, raised by boto3 before a whole answer's head was read, means."""
     from botocore import exceptions as boto
     from urllib3.exceptions import HTTPError
 
     if isinstance(error, boto.ClientError):
-        return _refusal(error)
+        return _refusal(error, doubt)
     if isinstance(error, boto.NoRegionError):
         return ProfileError("No region: give -Region, or `region:` in a profile, or set AWS_DEFAULT_REGION.")
     if isinstance(error, _CREDENTIAL_ERRORS(boto)):
@@ -106,23 +118,19 @@ def translate(error: Exception) -> LMError:
             outcome="NOT_SENT",
         )
     if isinstance(error, boto.ReadTimeoutError):
-        return _unknown("no answer came in time")
+        return _unknown("no answer came in time", doubt)
     if isinstance(error, boto.BotoCoreError | HTTPError | http.client.HTTPException | OSError):
-        return _unknown(f"the connection broke before a whole answer came ({type(error).__name__})")
+        return _unknown(f"the connection broke before a whole answer came ({type(error).__name__})", doubt)
     return TransportError(
         f"The call failed inside boto3: {type(error).__name__}: {one_line(str(error), 200)}.", sent=None
     )
 
 
-def _unknown(what: str) -> TransportError:
-    return TransportError(
-        f"Unknown whether the function ran: {what}. It was not sent again; look into its log before you repeat it.",
-        sent=None,
-        outcome="UNKNOWN",
-    )
+def _unknown(why: str, doubt: Doubt = _INVOKED) -> TransportError:
+    return TransportError(f"{doubt.what}: {why}. {doubt.advice}", sent=None, outcome="UNKNOWN")
 
 
-def _refusal(error: Any) -> ServiceError:
+def _refusal(error: Any, doubt: Doubt) -> ServiceError:
     answer = error.response
     metadata = answer.get("ResponseMetadata", {})
     status = metadata.get("HTTPStatusCode", 0)
@@ -132,7 +140,7 @@ def _refusal(error: Any) -> ServiceError:
     outcome = classify(code, status)
     request_id = metadata.get("RequestId") or headers.get("x-amzn-requestid")
     message = details.get("Message") or answer.get("message") or ""
-    unknown = " Unknown whether the function ran; it was not sent again." if outcome == "UNKNOWN" else ""
+    unknown = f" {doubt.what}; it was not sent again." if outcome == "UNKNOWN" and not doubt.harmless else ""
     reason = answer.get("Reason")
     return ServiceError(
         f"AWS answered {status} {one_line(code, 80)}{f' ({one_line(str(reason), 80)})' if reason else ''}: "
