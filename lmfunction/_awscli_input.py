@@ -159,7 +159,8 @@ def _document(line: CommandLine, scope: Scope) -> dict[str, Any]:
         return {}
     if not isinstance(found, dict):
         raise ParameterError(f"{option} must hold an object with the members of Invoke.", parameter=option)
-    return {name: _checked_member(name, value, option) for name, value in found.items()}
+    # "" is what a skeleton holds where nothing was filled in.
+    return {name: _checked_member(name, value, option) for name, value in found.items() if value != ""}
 
 
 def _whole(text: str, option: str, scope: Scope) -> str:

@@ -41,6 +41,7 @@ def overview() -> str:
         "usage: lmfunction CMDLET [ARGUMENTS]      one cmdlet; the shell does the quoting\n"
         "       lmfunction 'CMDLET ARGUMENTS'      the same as one line with its own quoting\n"
         "       lmfunction CMDLET -?               help for a cmdlet\n"
+        "       lmfunction aws lambda invoke ...   a line of the AWS CLI, as it is\n"
         "       lmfunction local start             run the embedded Lambda for other tools\n"
         "       lmfunction --version\n\n"
         "cmdlets:\n" + "\n".join(lines) + "\n\n"

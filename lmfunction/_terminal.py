@@ -15,6 +15,7 @@ from lmfunction._commands import run_arguments
 from lmfunction._door import NOTHING, Door, Level
 from lmfunction._help import overview
 from lmfunction._model import InvokeResult
+from lmfunction._pipeline import Objects
 from lmfunction._session import default_session
 from lmfunction._text import visible, visible_json
 from lmfunction._values import Scope
@@ -72,16 +73,38 @@ class Terminal:
             from lmfunction.local._command import run_local
 
             return run_local(arguments[1:])
-        door = Door(
+        if arguments[0] == "aws":
+            return self._run_aws(arguments[1:])
+        emitted = run_arguments(arguments, default_session().engine, self._door(), self._note)
+        for one in emitted if isinstance(emitted, Objects) else [emitted]:
+            if one is not NOTHING:
+                self._emit(one)
+        return FUNCTION_FAILED if self.failed else 0
+
+    def _door(self) -> Door:
+        return Door(
             scope=Scope({}, environ=self.environ, stdin=self._read),
             tell=self._tell,
             show=self._show,
             ask=self._ask,
         )
-        emitted = run_arguments(arguments, default_session().engine, door, self._note)
-        if emitted is not NOTHING:
-            self._emit(emitted)
-        return FUNCTION_FAILED if self.failed else 0
+
+    def _run_aws(self, words: Sequence[str]) -> int:
+        from lmfunction._awscli import Screen, error_text, run_aws
+
+        person = self.stdout.isatty()
+        screen = Screen(
+            write=self._print,
+            write_bytes=None if person else self._print_bytes,
+            color=person,
+            width=_columns_of(self.stdout) if person else 80,
+        )
+        try:
+            run_aws(words, default_session().engine, self._door(), screen)
+        except LMError as error:
+            self._say(error_text(error, words))
+            return _code_of(error)
+        return 0
 
     def _note(self, result: InvokeResult) -> None:
         self.failed = self.failed or not result.ok
@@ -118,9 +141,25 @@ class Terminal:
         self.stdout.write(text)
         self.stdout.flush()
 
+    def _print_bytes(self, content: bytes) -> None:
+        self.stdout.flush()
+        stream = getattr(self.stdout, "buffer", None)
+        if stream is None:  # a text stream over nothing, as a program that embeds the command may give
+            self.stdout.write(content.decode("utf-8", "backslashreplace"))
+        else:
+            stream.write(content)
+            stream.flush()
+
     def _say(self, text: str) -> None:
         self.stderr.write(f"{text}\n")
         self.stderr.flush()
+
+
+def _columns_of(stream: TextIO) -> int:
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def json_line(emitted: Any) -> str:
