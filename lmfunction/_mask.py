@@ -10,12 +10,16 @@ from lmfunction._params import Cmdlet, Kind
 from lmfunction.errors import ParameterError
 
 _HIDDEN_KINDS = frozenset([Kind.JSON, Kind.BASE64, Kind.STREAM, Kind.MAP, Kind.OBJECTS, Kind.BLOB])
+# Kinds whose values are names and expressions; in any other, brackets are a payload that landed in a wrong place.
+_SHOWN_KINDS = frozenset([Kind.TEXT, Kind.EXPRESSION, Kind.BLOCK, Kind.NAMES, Kind.LITERAL, Kind.VARIABLE])
 # A secret's parameter or what looks like its misspelt name, then whatever a person puts between it and the secret.
 _SECRET_NAME = re.compile(
     r"[-–—―]{1,2}(?:(?:s(?:k|t|ec|es)|a(?:k|c))[\w-]*|[\w-]*(?:key|token|secret)[\w-]*)[:=\s][:=\s]*"
     r"""(?P<value>"[^"]*"?|'[^']*'?|\S+)""",
     re.IGNORECASE,
 )
+# A word that is neither the first, nor a parameter, a variable or an operator.
+_LATER_WORD = re.compile(r"(?<=\S\s)(?<![|]\s)[^\s\-–—―$@|(){}\[\];#][^\s|]*")
 _ACCESS_KEY = re.compile(r"\b(?:A3T|AKIA|ASIA)[A-Z0-9]{16}\b")
 
 
@@ -26,15 +30,18 @@ def masked_line(stage: Stage, cmdlet: Cmdlet) -> str:
         start, end = value.column - 1, value.end
         if kind is Kind.SECRET:
             line = line[:start] + "·" * (end - start) + line[end:]
-        elif kind in _HIDDEN_KINDS:
+        elif kind in _HIDDEN_KINDS or (value.form is Form.BRACKETED and kind not in _SHOWN_KINDS):
             line = line[:start] + _json.masked(line[start:end]) + line[end:]
     return line
 
 
 def masked_text(text: str) -> str:
-    """`text`, which could not be taken apart, with everything from the first quote or bracket on blanked."""
+    """`text`, which could not be taken apart, with all blanked but its first word, parameters and variables, and with
+    everything from the first quote or bracket on blanked but its keys.
+    """
     start = next((i for i, c in enumerate(text) if c in "'\"`{["), len(text))
-    return _without_secrets(text[:start] + _json.masked(text[start:]))
+    words = _LATER_WORD.sub(lambda m: _json.masked(m.group()), text[:start])
+    return _without_secrets(words + _json.masked(text[start:]))
 
 
 def _without_secrets(line: str) -> str:
@@ -59,7 +66,7 @@ def _kinds(tokens: tuple[Token, ...], cmdlet: Cmdlet) -> list[tuple[Value, Kind 
             if owner is None:
                 positional += 1
                 owner = None if positional == 1 else Kind.JSON
-            if token.form not in (Form.PATH, Form.EXPRESSION):
+            if token.form is not Form.PATH and (token.form is not Form.EXPRESSION or owner is Kind.SECRET):
                 found.append((token, owner))
             owner = None
     return found

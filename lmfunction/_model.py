@@ -153,6 +153,11 @@ class InvokeResult:
             return Outcome.FUNCTION_ERROR
         return Outcome.OK if self.status_code == 200 else Outcome.ACCEPTED
 
+    @property
+    def was_shown(self) -> bool:
+        """Whether its card was just shown."""
+        return self._brief
+
     def shown(self, just: bool = True) -> None:
         """Tells that the card was just shown, so that the next display is the one-line repr; False takes it back."""
         self._brief = just

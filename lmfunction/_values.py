@@ -145,7 +145,12 @@ def _read_switch(parameter: Parameter, value: Value, scope: Scope, source: str) 
 
 
 def _read_secret(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
-    found, taken = _object(parameter, value, scope)
+    try:
+        found, taken = _object(parameter, value, scope)
+    except ParameterError:
+        if value.form is not Form.EXPRESSION:
+            raise
+        raise ParameterError(f"-{parameter.name}: the expression failed.") from None  # its text may hold the secret
     if not taken:
         raise ParameterError(
             f"-{parameter.name} takes a $variable only, not typed text: this line and the history hold the secret now, "
