@@ -102,6 +102,8 @@ def run_aws(
     try:
         _run(line, engine, door, screen, defaults or {})
     except (ParameterError, ProfileError) as error:
+        if str(getattr(error, "parameter", "")).startswith("--"):
+            raise  # it speaks of an option already
         error.args = (_PARAMETER.sub(lambda m: _OPTION_OF[m[1]], str(error.args[0])),)
         raise
 
