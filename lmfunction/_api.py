@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lmfunction._defaults import Defaults
-from lmfunction._session import call, default_session
+from lmfunction._session import call, checked, default_session
 from lmfunction._table import INVOKE, PUBLISH
 from lmfunction._unset import UNSET
 
@@ -31,6 +31,8 @@ def invoke_lm(
     select: str = UNSET,  # type: ignore[assignment]
     pass_thru: bool = UNSET,  # type: ignore[assignment]
     force: bool = UNSET,  # type: ignore[assignment]
+    input_object: Any = UNSET,
+    throttle_limit: int = UNSET,  # type: ignore[assignment]
     timeout_sec: float = UNSET,  # type: ignore[assignment]
     allow_duplicate_keys: bool = UNSET,  # type: ignore[assignment]
     client_config: Mapping[str, Any] = UNSET,  # type: ignore[assignment]
@@ -53,7 +55,8 @@ def invoke_lm(
 
     `payload` is a dict, list or scalar to be written as JSON, text that is JSON, or bytes; unset it is `{}`.
     `timeout_sec` is the time to wait in all, in seconds (default 930). A function that failed is a result whose `ok`
-    is False; `error_action="Stop"` raises FunctionError instead. With `what_if=True` nothing is sent and the plan is
+    is False; `error_action="Stop"` raises FunctionError instead. With `input_object=[...]` each object is one call, at
+    most `throttle_limit` at a time (default 10), and the result is a `BulkResult`. With `what_if=True` nothing is sent and the plan is
     returned. The other keywords are the parameters of `Invoke-LMFunction` in snake_case.
 
     Raises ParameterError and ProfileError before anything is sent, GuardError when nobody confirms, ServiceError when
@@ -89,11 +92,17 @@ def publish_lm_function(
     debug: bool = UNSET,  # type: ignore[assignment]
     error_action: str = UNSET,  # type: ignore[assignment]
     warning_action: str = UNSET,  # type: ignore[assignment]
+    select: str = UNSET,  # type: ignore[assignment]
+    pass_thru: bool = UNSET,  # type: ignore[assignment]
+    timeout_sec: float = UNSET,  # type: ignore[assignment]
+    **members: Any,
 ) -> Any:
     """Creates a function from Python source, or gives an existing one new code; returns its configuration.
 
-    It goes into the embedded Lambda unless a profile, an endpoint or credentials are named. `timeout` is in seconds,
-    `memory_size` in MB. Raises ParameterError for code that does not compile or has no handler, ServiceError when AWS
-    refuses.
+    `members` are the other members of CreateFunction in snake_case, such as `layers`, `zip_filename` or
+    `vpc_config_subnet_ids`. It goes into the embedded Lambda unless a profile, an endpoint or credentials are named.
+    `timeout` is in seconds, `memory_size` in MB. Raises ParameterError for code that does not compile or has no
+    handler, ServiceError when AWS refuses.
     """
-    return call(PUBLISH, default_session().engine, locals())
+    named = {name: value for name, value in locals().items() if name != "members"}
+    return call(PUBLISH, default_session().engine, checked(PUBLISH, members, **named))
