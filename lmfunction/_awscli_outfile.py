@@ -56,14 +56,16 @@ def _fault_of(name: str) -> str:
         return "is no file name"
     target = Path(os.path.realpath(name))
     try:
-        if target.is_dir():
-            return "is a directory"
-        if target.exists():
-            return "" if os.access(target, os.W_OK) else "may not be written"
+        mode = target.stat().st_mode
+    except FileNotFoundError:
         if not target.parent.is_dir():
             return f"cannot be made: there is no directory '{ascii_only(shorten(str(target.parent), 80))}'"
     except OSError as error:
         return f"cannot be used: {error.strerror}"
+    else:
+        if stat.S_ISDIR(mode):
+            return "is a directory"
+        return "" if os.access(target, os.W_OK) else "may not be written"
     return "" if os.access(target.parent, os.W_OK | os.X_OK) else "may not be made in its directory"
 
 

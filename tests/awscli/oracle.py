@@ -1,6 +1,6 @@
 """The real AWS CLI (version 1), asked for many lines in one process: `python oracle.py <requests >answers`, both JSON.
 
-A request holds `words` (after `aws`), `folder`, `environ` (added) and `stdin`; an answer `code`, `out` (base64) and `err`.
+A request holds `words` (after `aws`), `folder`, `environ` (added) and `stdin`; an answer `code`, `out` (base64), `err`.
 In a process of its own, because the AWS CLI changes streams and warnings of the process it runs in.
 """
 
