@@ -18,7 +18,7 @@ from lmfunction._boto import Connection, make_client
 from lmfunction._request import InvokeRequest
 from lmfunction._retry import classify
 from lmfunction._text import one_line
-from lmfunction.errors import LMError, ProfileError, ServiceError, TransportError
+from lmfunction.errors import LMError, Phase, ProfileError, ServiceError, TransportError
 
 # An answer can be 6,291,556 bytes; more than this comes from something that is not Lambda.
 _RESPONSE_CAP: Final = 4 * _wire.SYNC_RESPONSE_LIMIT
@@ -62,6 +62,8 @@ class Transport:
         """Sends `request` once. Raises ServiceError for a refusal, TransportError when there is no whole answer."""
         try:
             answer = self.client.invoke(**request.members())
+        except LMError:
+            raise  # a hook's, which knows what it means
         except Exception as error:
             raise translate(error) from error
         metadata = answer["ResponseMetadata"]
@@ -118,7 +120,7 @@ def translate(error: Exception, doubt: Doubt = _INVOKED) -> LMError:
             outcome="NOT_SENT",
         )
     if isinstance(error, boto.ReadTimeoutError):
-        return _unknown("no answer came in time", doubt)
+        return _unknown("no answer came in time", doubt, phase="wait")
     if isinstance(error, boto.BotoCoreError | HTTPError | http.client.HTTPException | OSError):
         return _unknown(f"the connection broke before a whole answer came ({type(error).__name__})", doubt)
     return TransportError(
@@ -126,8 +128,8 @@ def translate(error: Exception, doubt: Doubt = _INVOKED) -> LMError:
     )
 
 
-def _unknown(why: str, doubt: Doubt = _INVOKED) -> TransportError:
-    return TransportError(f"{doubt.what}: {why}. {doubt.advice}", sent=None, outcome="UNKNOWN")
+def _unknown(why: str, doubt: Doubt = _INVOKED, *, phase: Phase = "dispatch") -> TransportError:
+    return TransportError(f"{doubt.what}: {why}. {doubt.advice}", sent=None, outcome="UNKNOWN", phase=phase)
 
 
 def _refusal(error: Any, doubt: Doubt) -> ServiceError:
@@ -220,7 +222,8 @@ def _read_body(answer: Mapping[str, Any], headers: Mapping[str, str], status: in
     request_id = headers.get("x-amzn-requestid")
     if not request_id:
         raise _unknown(
-            f"an answer {status} came without Lambda's request id, so its head was cut or it is not Lambda's"
+            f"an answer {status} came without Lambda's request id, so its head was cut or it is not Lambda's",
+            phase="response",
         )
     body = answer["Payload"]
     length = headers.get("content-length")

@@ -16,16 +16,36 @@
      `- InvocationInterrupted   Ctrl-C while waiting; says what is known
 
 Every error is picklable, shows itself in IPython as a few lines of its own, and carries the request id when known.
+
+Whether a call may be repeated hangs on one question: was it dispatched? `error.kind` answers it in the words of AWS's
+SDK for Rust (`SdkError`), derived from the class and from what the transport saw, never from text:
+
+===================  ============================================================  ===========================
+kind                 what happened                                                 was it dispatched?
+===================  ============================================================  ===========================
+ConstructionFailure  ParameterError, ProfileError, GuardError, JournalError        no
+DispatchFailure      TransportError: no connection, or it broke before an answer   see `sent`: no, or unknown
+TimeoutError         TransportError: no answer came in time                        unknown
+ResponseError        TransportError: an answer came, cut or not Lambda's           see `sent`: yes, or unknown
+ServiceError         ServiceError                                                  yes; `outcome` tells more
+FunctionError        FunctionError                                                 yes, and it ran
+None                 an error about no single call: BulkError, ExpectationError    see `result`
+===================  ============================================================  ===========================
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from lmfunction._text import visible
 
 if TYPE_CHECKING:
     from lmfunction._model import InvokeResult
+
+Kind = Literal[
+    "ConstructionFailure", "DispatchFailure", "TimeoutError", "ResponseError", "ServiceError", "FunctionError"
+]
+Phase = Literal["dispatch", "wait", "response"]
 
 __all__ = [
     "BulkError",
@@ -65,12 +85,36 @@ class LMError(_ShortTraceback, Exception):
     `request_id` is the request id AWS gave, when an answer was seen.
     """
 
+    _kind: ClassVar[Kind | None] = None
+
     def __init__(self, message: str = "", *, request_id: str | None = None) -> None:
         super().__init__(message)
         self.request_id = request_id
 
     def __str__(self) -> str:
         return visible(str(self.args[0])) if self.args else ""
+
+    @property
+    def kind(self) -> Kind | None:
+        """What happened, as the table above names it; None for an error about no single call."""
+        return self._kind
+
+    def as_service_error(self) -> ServiceError | None:
+        """The error itself when AWS answered and refused, else None."""
+        return None
+
+    def into_service_error(self) -> ServiceError:
+        """A ServiceError in any case: the error itself, or one of code `Unhandled` whose cause it is."""
+        found = self.as_service_error()
+        if found is None:
+            known = getattr(self, "outcome", _OUTCOMES.get(self.kind, "UNKNOWN"))
+            found = ServiceError(str(self), code="Unhandled", request_id=self.request_id, outcome=known)
+            found.__cause__ = self
+        return found
+
+
+# What is known of the function when the error itself does not say it.
+_OUTCOMES: Final[dict[Kind | None, str]] = {"ConstructionFailure": "NOT_SENT", "FunctionError": "FUNCTION_ERROR"}
 
 
 class ParameterError(LMError, ValueError):
@@ -79,6 +123,8 @@ class ParameterError(LMError, ValueError):
     `parameter` is the cmdlet spelling (`Payload`) or None. `source` is the text in which `line` and `column`
     (both from 1) point; secrets in it are masked already.
     """
+
+    _kind = "ConstructionFailure"
 
     def __init__(
         self,
@@ -107,6 +153,8 @@ class ProfileError(LMError, ValueError):
     `file`, `line` and `column` (from 1) point into a YAML profile when the fault stands there.
     """
 
+    _kind = "ConstructionFailure"
+
     def __init__(
         self, message: str = "", *, file: str | None = None, line: int | None = None, column: int | None = None
     ) -> None:
@@ -124,12 +172,15 @@ class ProfileError(LMError, ValueError):
 class GuardError(LMError):
     """A guard refused the call, or nobody was there to confirm it. Nothing was sent."""
 
+    _kind = "ConstructionFailure"
+
 
 class TransportError(LMError):
     """The call could not be completed.
 
     `sent` is False when provably nothing reached AWS, True when AWS answered and the answer was lost, None when
     nobody can know. `outcome` is the outcome class (`NOT_SENT`, `RESULT_LOST`, `UNKNOWN`); `attempts` counts the tries.
+    `phase` is where it ended: `dispatch` on the way there, `wait` when the time was over, `response` in the answer.
     """
 
     def __init__(
@@ -141,12 +192,22 @@ class TransportError(LMError):
         request_id: str | None = None,
         attempts: int = 1,
         retryable: bool = False,
+        phase: Phase = "dispatch",
     ) -> None:
         super().__init__(message, request_id=request_id)
         self.sent = sent
         self.outcome = outcome
         self.attempts = attempts
         self.retryable = retryable
+        self.phase = phase
+
+    @property
+    def kind(self) -> Kind:
+        """ResponseError when an answer came, else DispatchFailure or TimeoutError, by `phase`."""
+        return "ResponseError" if self.sent else _KINDS[self.phase]
+
+
+_KINDS: Final[dict[str, Kind]] = {"dispatch": "DispatchFailure", "wait": "TimeoutError", "response": "ResponseError"}
 
 
 class ServiceError(LMError):
@@ -156,6 +217,8 @@ class ServiceError(LMError):
     `retry_after` the seconds AWS asked to wait. `outcome` says whether the function can have run: `REJECTED` and
     `THROTTLED_OUT` are certain that it did not, `UNKNOWN` is not.
     """
+
+    _kind = "ServiceError"
 
     def __init__(
         self,
@@ -177,9 +240,15 @@ class ServiceError(LMError):
         self.outcome = outcome
         self.attempts = attempts
 
+    def as_service_error(self) -> ServiceError:
+        """The error itself."""
+        return self
+
 
 class FunctionError(LMError):
     """The function ran and failed. `result` is the whole `InvokeResult`."""
+
+    _kind = "FunctionError"
 
     def __init__(self, message: str = "", *, result: InvokeResult | None = None) -> None:
         super().__init__(message, request_id=result.request_id if result is not None else None)
@@ -200,6 +269,8 @@ class ExpectationError(LMError):
 
 class JournalError(LMError):
     """The journal of a bulk run cannot be used."""
+
+    _kind = "ConstructionFailure"
 
 
 class InvocationInterrupted(_ShortTraceback, KeyboardInterrupt):
