@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lmfunction._model import Attempt, InvokeResult, Outcome
     from lmfunction._request import InvokeRequest
     from lmfunction._retry import RetryPolicy
-    from lmfunction._session import LMWarning, Session
+    from lmfunction._session import Session
     from lmfunction._wire import Report
     from lmfunction.errors import (
         BulkError,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         InvocationInterrupted,
         JournalError,
         LMError,
+        LMWarning,
         ParameterError,
         ProfileError,
         ServiceError,
@@ -54,7 +55,7 @@ _HOMES = {
     "InvokeResult": "_model",
     "JournalError": "errors",
     "LMError": "errors",
-    "LMWarning": "_session",
+    "LMWarning": "errors",
     "Outcome": "_model",
     "ParameterError": "errors",
     "ProfileError": "errors",

@@ -17,7 +17,7 @@ from lmfunction._bulk_result import BulkResult, Item
 from lmfunction._cmdlets import Call, Engine, prepare
 from lmfunction._door import Door
 from lmfunction._model import InvokeResult
-from lmfunction.errors import BulkError, InvocationInterrupted, LMError, ParameterError, TransportError
+from lmfunction.errors import BulkError, FunctionError, InvocationInterrupted, LMError, ParameterError, TransportError
 
 OnResult = Callable[[InvokeResult], None]
 
@@ -82,7 +82,7 @@ def _prepared(item: Item, bind: Callable[[Any], Mapping[str, Any]], engine: Engi
         call = prepare(bind(item.input), engine, door)
         item.select = call.select if call is not None else None
         return call
-    except ParameterError as error:
+    except (ParameterError, FunctionError) as error:
         item.error = error
         return None
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import collections
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
+from lmfunction import _pipeline
+from lmfunction._callables import is_function
 from lmfunction._model import InvokeResult, Outcome
 from lmfunction._render.card import Card, Section, Tone
 from lmfunction._text import duration, one_line
-from lmfunction.errors import BulkError, LMError
+from lmfunction.errors import BulkError, LMError, LMWarning
 
 
 @dataclass
@@ -64,6 +67,19 @@ class BulkResult(Sequence[Any]):
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def __or__(self, other: Any) -> Any:
+        if not isinstance(other, _pipeline.Stage) and not is_function(other):
+            return NotImplemented
+        if not self.ok:
+            bad = sum(not item.ok for item in self.items)
+            warnings.warn(
+                f"{bad:,} of {len(self.items):,} invocations did not succeed; only what succeeded is passed on. "
+                "Write .succeeded | ... when that is meant, or .raise_for_error() | ... when it is not.",
+                LMWarning,
+                stacklevel=2,
+            )
+        return _pipeline.run([self], _pipeline.as_stages(other), empty=[], many=True)
 
     @property
     def succeeded(self) -> list[InvokeResult]:

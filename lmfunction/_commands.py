@@ -17,7 +17,7 @@ from lmfunction._mask import masked_text
 from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet, Kind, Parameter
 from lmfunction._paths import fault
-from lmfunction._stages import FunctionStage, cmdlet_stage, verb_stage
+from lmfunction._stages import cmdlet_stage, verb_stage
 from lmfunction._table import CMDLETS, find_cmdlet
 from lmfunction._text import ascii_only, did_you_mean, shorten
 from lmfunction._values import read
@@ -165,7 +165,7 @@ def _stage(
         if not callable(function):
             kind = type(function).__name__
             raise fault(f"{head.text} is {kind}; only a function can be piped into.", stage.source, head.column)
-        return FunctionStage(function)
+        return pipeline.FunctionStage(function)
     name = head.text if isinstance(head, Value) else ""
     verb, cmdlet = find_cmdlet(name, VERBS), find_cmdlet(name)
     chosen = verb or cmdlet
@@ -173,7 +173,7 @@ def _stage(
         raise _no_stage(name, stage)
     bindings = bind(chosen, Stage(tuple(arguments), stage.source, stage.column), door.scope)
     if bindings.wants_help:
-        return FunctionStage(lambda _: HelpText(cmdlet_help(chosen)))
+        return pipeline.FunctionStage(lambda _: HelpText(cmdlet_help(chosen)))
     for default, value in defaults.items():
         if default in chosen.by_name:
             bindings.values.setdefault(default, Bound(value, "default"))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from lmfunction import _wire
+from lmfunction._callables import is_function
 from lmfunction._explain import FunctionFailure, explain
 from lmfunction._request import InvokeRequest
 from lmfunction._text import did_you_mean, one_line
@@ -230,6 +231,10 @@ class InvokeResult:
             hint = did_you_mean(name, [*RESULT_MEMBERS, *RESULT_MEMBERS.values()])  # of two that fold alike, the last
             raise AttributeError(f"InvokeResult has no attribute {name!r}.{hint}")
         return getattr(self, attribute)
+
+    def __or__(self, other: Any) -> Any:
+        # A stage, or the pipe of another library, decides by its own `__ror__` what becomes of the result.
+        return other(self) if is_function(other) else NotImplemented
 
     def __iter__(self) -> Iterator[Any]:
         # Without this, item access alone would make Python try r[0], r[1] ...

@@ -7,11 +7,14 @@ object. A pipeline that enumerated something gives a list, also of one; one that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lmfunction._callables import is_function
 from lmfunction._door import NOTHING
+from lmfunction._text import one_line
+from lmfunction.errors import LMError
 
 
 @dataclass
@@ -34,6 +37,10 @@ class Stage:
         """The objects that this stage makes of `objects`; they come enumerated."""
         raise TypeError(f"{type(self).__name__} is no stage of its own")
 
+    def begin(self, flow: Flow) -> Iterator[Any]:
+        """The objects that this stage makes with nothing piped in."""
+        raise TypeError(f"{self!r} cannot begin a pipe: write objects | {self!r}")
+
     def __or__(self, other: Any) -> Any:
         more = as_stages(other)
         return Pipe((*as_stages(self), *more)) if more else NotImplemented
@@ -55,8 +62,45 @@ class Pipe(Stage):
             objects = stage.run(enumerated(objects, flow), flow)
         return objects
 
+    def send(self) -> Any:
+        """What the pipe gives when its first stage begins it: `(lm.Invoke("a") | lm.select("Payload.x")).send()`.
+
+        Raises TypeError when the first stage needs objects.
+        """
+        first, *following = self.stages
+        return run([], (_Beginning(first), *following), empty=None)
+
     def __repr__(self) -> str:
         return " | ".join(map(repr, self.stages)) or "<empty pipe>"
+
+
+@dataclass(frozen=True)
+class _Beginning(Stage):
+    """A stage that begins a pipe."""
+
+    stage: Stage
+
+    def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
+        return self.stage.begin(flow)
+
+
+@dataclass(frozen=True)
+class FunctionStage(Stage):
+    """A function of the user, called for each object."""
+
+    function: Callable[[Any], Any]
+
+    def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
+        """What the function gives for each object."""
+        for value in objects:
+            try:
+                yield self.function(value)
+            except Exception as error:
+                name = getattr(self.function, "__name__", "the function")
+                raise LMError(f"{name}() failed: {one_line(f'{type(error).__name__}: {error}', 200)}") from error
+
+    def __repr__(self) -> str:
+        return f"${getattr(self.function, '__name__', 'function')}"
 
 
 @dataclass(frozen=True)
@@ -93,6 +137,9 @@ def pipe(objects: Iterable[Any]) -> Source:
 class Objects(list[Any]):
     """Several objects that a pipeline emitted: a list, which a terminal prints one by one."""
 
+    def __or__(self, other: Any) -> Any:
+        return run([self], as_stages(other)) if is_function(other) else NotImplemented
+
 
 def run(objects: Iterable[Any], stages: Iterable[Stage], *, empty: Any = NOTHING, many: bool = False) -> Any:
     """What the pipeline emits: a list when something was enumerated, else the one object, else `empty`."""
@@ -123,6 +170,9 @@ def rows_of(value: Any) -> Iterable[Any] | None:
         return rows
     if isinstance(value, str | bytes | Mapping):
         return None
+    if _is_column(value):
+        column: Iterable[Any] = value.tolist() if hasattr(value, "tolist") else value.to_list()
+        return column
     elements = getattr(value, "pipeline_objects", None)  # a bulk result
     if callable(elements):
         found: Iterable[Any] = elements()
@@ -135,11 +185,21 @@ def is_frame(value: Any) -> bool:
     return type(value).__name__ == "DataFrame" and type(value).__module__.partition(".")[0] in ("pandas", "polars")
 
 
+def _is_column(value: Any) -> bool:
+    """Whether `value` is a column of a data frame, or an array of numpy that has elements."""
+    kind, library = type(value).__name__, type(value).__module__.partition(".")[0]
+    return (kind in ("Series", "Index") and library in ("pandas", "polars")) or (
+        kind == "ndarray" and library == "numpy" and bool(value.ndim)
+    )
+
+
 def as_stages(value: Any) -> tuple[Stage, ...]:
     """The stages that `value` is, when it may stand after a `|`."""
     if isinstance(value, Pipe):
         return value.stages
-    return (value,) if isinstance(value, Stage) else ()
+    if isinstance(value, Stage):
+        return (value,)
+    return (FunctionStage(value),) if is_function(value) else ()
 
 
 def _spread(objects: Iterator[Any], flow: Flow) -> Iterator[Any]:

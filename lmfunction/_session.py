@@ -17,10 +17,7 @@ from lmfunction._retry import RetryPolicy
 from lmfunction._table import INVOKE, PUBLISH
 from lmfunction._text import did_you_mean
 from lmfunction._unset import UNSET
-
-
-class LMWarning(UserWarning):
-    """Something AWS would do silently and people did not expect."""
+from lmfunction.errors import LMWarning
 
 
 def _tell(level: Level, text: str) -> None:

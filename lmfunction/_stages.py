@@ -16,8 +16,7 @@ from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet
 from lmfunction._pipeline import Flow, Stage, run
 from lmfunction._table import INVOKE
-from lmfunction._text import one_line
-from lmfunction.errors import LMError, ParameterError
+from lmfunction.errors import ParameterError
 
 _RUN: Final[Mapping[str, Callable[[Iterator[Any], Flow, Mapping[str, Any]], Iterator[Any]]]] = {
     "Select-Object": _verbs.select,
@@ -93,25 +92,6 @@ class VerbStage(Stage):
     def __repr__(self) -> str:
         options = " ".join(f"-{name} {value!r}" for name, value in self.options.items())
         return f"{self.cmdlet.python_names[0]} {options}".rstrip()
-
-
-@dataclass(frozen=True)
-class FunctionStage(Stage):
-    """A function of the user, called for each object."""
-
-    function: Callable[[Any], Any]
-
-    def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
-        """What the function gives for each object."""
-        for value in objects:
-            try:
-                yield self.function(value)
-            except Exception as error:
-                name = getattr(self.function, "__name__", "the function")
-                raise LMError(f"{name}() failed: {one_line(f'{type(error).__name__}: {error}', 200)}") from error
-
-    def __repr__(self) -> str:
-        return f"${getattr(self.function, '__name__', 'function')}"
 
 
 @dataclass(frozen=True)
@@ -222,8 +202,11 @@ def bind_object(value: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters for one piped object: what is bound already, and the object by value or by property name.
 
     A result gives its payload; text is the FunctionName when that is free; a mapping with a FunctionName binds every
-    parameter of a name of its own when FunctionName is free; anything else is the Payload.
+    parameter of a name of its own when FunctionName is free; anything else is the Payload. Raises FunctionError for a
+    result that failed.
     """
+    if isinstance(value, InvokeResult):
+        value.raise_for_error()  # the payload of a failed one is an error, which is no event
     bound = dict(values)
     if "FunctionName" not in bound:
         if isinstance(value, str):

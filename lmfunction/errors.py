@@ -14,6 +14,8 @@
      `- JournalError     the journal of a bulk run cannot be used
     KeyboardInterrupt
      `- InvocationInterrupted   Ctrl-C while waiting; says what is known
+    UserWarning
+     `- LMWarning               something that AWS would do silently
 
 Every error is picklable, shows itself in IPython as a few lines of its own, and carries the request id when known.
 
@@ -55,6 +57,7 @@ __all__ = [
     "InvocationInterrupted",
     "JournalError",
     "LMError",
+    "LMWarning",
     "ParameterError",
     "ProfileError",
     "ServiceError",
@@ -271,6 +274,10 @@ class JournalError(LMError):
     """The journal of a bulk run cannot be used."""
 
     _kind = "ConstructionFailure"
+
+
+class LMWarning(UserWarning):
+    """Something AWS would do silently and people did not expect."""
 
 
 class InvocationInterrupted(_ShortTraceback, KeyboardInterrupt):
