@@ -101,6 +101,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
+    if home is None and "_lm_" in name:
+        value = globals()[name] = _function(name)
+        return value
     if home is None:
         raise AttributeError(f"module 'lmfunction' has no attribute {name!r}")
     module = import_module(f"lmfunction.{home or name}")
@@ -109,8 +112,24 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def _function(name: str) -> Any:
+    """The function of a cmdlet of the API, made when it is first looked up."""
+    from lmfunction._session import default_session, function_names, function_of
+    from lmfunction._table import find_cmdlet
+
+    cmdlet = find_cmdlet(name)
+    if cmdlet is None:
+        from lmfunction._text import did_you_mean
+
+        hint = did_you_mean(name, function_names())
+        raise AttributeError(f"module 'lmfunction' has no attribute {name!r}.{hint}")
+    return function_of(cmdlet, lambda: default_session().engine)
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    from lmfunction._session import function_names
+
+    return sorted({*globals(), *__all__, *function_names()})
 
 
 def load_ipython_extension(shell: Any) -> None:

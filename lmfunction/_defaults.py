@@ -33,7 +33,7 @@ class Defaults(MutableMapping[str, Any]):
         matching = [c for c in CMDLETS if _matches(pattern, c)]
         if not colon or not matching:
             hint = did_you_mean(pattern, [n for c in CMDLETS for n in c.names])
-            raise ParameterError(f"A default's key is CMDLET:PARAMETER, such as '*-LM*:Region'.{hint}")
+            raise ParameterError(f"A default's key is CMDLET:PARAMETER, such as 'Invoke-LMFunction:LogType'.{hint}")
         if not any(_has(cmdlet, name) for cmdlet in matching):
             matching[0].find(name)  # which says what is wrong with the name
         self._values[key] = value

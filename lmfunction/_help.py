@@ -36,7 +36,8 @@ def cmdlet_help(cmdlet: Cmdlet, *, width: int = 100) -> str:
 
 def overview() -> str:
     """What the terminal's command can do."""
-    lines = [f"    {c.python_names[0]:<22} {c.name:<22} {c.synopsis}" for c in CMDLETS]
+    # No synopsis: those of the API's cmdlets are read from boto3's model, which takes longer than all the rest.
+    lines = [f"    {c.python_names[0]:<54} {c.name}" for c in CMDLETS]
     return (
         "usage: lmfunction CMDLET [ARGUMENTS]      one cmdlet; the shell does the quoting\n"
         "       lmfunction 'CMDLET ARGUMENTS'      the same as one line with its own quoting\n"
@@ -54,6 +55,8 @@ def value_word(parameter: Parameter) -> str:
     """What stands for the parameter's value in a syntax line."""
     if parameter.kind is Kind.CHOICE:
         return "{" + "|".join(parameter.choices) + "}"
+    if parameter.choices:
+        return "{" + "|".join(parameter.choices) + "},..."
     return f"<{parameter.kind.value}>"
 
 
@@ -93,6 +96,8 @@ def markdown_table(cmdlet: Cmdlet) -> str:
     """The parameters of `cmdlet` as a Markdown table, for the README."""
     rows = ["| parameter | value | position | default | meaning |", "|---|---|---|---|---|"]
     for parameter in cmdlet.parameters:
+        if parameter.generated:
+            continue  # another boto3 may have it otherwise; help shows it
         names = " ".join(f"`-{name}`" for name in (parameter.name, *parameter.aliases))
         value = "switch" if parameter.kind is Kind.SWITCH else value_word(parameter).strip("<>").replace("|", " ")
         meaning = f"not available: {parameter.refused}" if parameter.refused else parameter.help

@@ -20,12 +20,17 @@ def request_members(cmdlet: Cmdlet, found: Operation, arguments: Mapping[str, An
     Raises ParameterError that names the parameter for what is missing, unknown or of the wrong type.
     """
     members = gathered_members(cmdlet, arguments)
-    wrong = faults(found.name, members)
+    check_members(cmdlet, found.name, members)
+    return members
+
+
+def check_members(cmdlet: Cmdlet, operation_name: str, members: Mapping[str, Any]) -> None:
+    """Raises ParameterError, with the parameter to look at, when `members` do not fit the operation's model."""
+    wrong = faults(operation_name, members)
     if wrong:
-        told = " ".join(_sentence(fault, found) for fault in wrong[:_MOST_FAULTS])
+        told = " ".join(_sentence(fault, operation_name) for fault in wrong[:_MOST_FAULTS])
         more = f" ({len(wrong) - _MOST_FAULTS} more.)" if len(wrong) > _MOST_FAULTS else ""
         raise ParameterError(f"{told}{more}", parameter=_parameter_of(wrong[0], cmdlet))
-    return members
 
 
 def gathered_members(cmdlet: Cmdlet, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,10 +85,10 @@ def _put(members: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     holder[path[-1]] = value
 
 
-def _sentence(fault: Fault, found: Operation) -> str:
+def _sentence(fault: Fault, operation_name: str) -> str:
     where = ascii_only(shorten(fault.path, 120))
     if fault.reason == "is missing":
-        return f"{where} is missing: {found.name} needs it."
+        return f"{where} is missing: {operation_name} needs it."
     return f"{where} {fault.reason.rstrip('.')}.".lstrip()
 
 

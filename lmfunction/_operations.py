@@ -128,3 +128,26 @@ def _example(python_name: str, found: Operation, members: tuple[Parameter, ...])
 
 def _worded(row: Parameter) -> str:
     return f"-{row.name} ${snake_case(row.name)}"
+
+
+def extended(own: Cmdlet, operation_name: str) -> Cmdlet:
+    """`own`, a hand-made cmdlet, with the rows of an operation's request that it has none of its own for."""
+    found = operation(operation_name)
+    subject = subject_of(found)
+    known = {spelling for row in own.parameters for spelling in row.spellings}
+    code = next((row.name for row in own.parameters if row.kind is Kind.SOURCE), "")
+    added = []
+    for row in member_rows(operation_name):
+        if row.spellings[0] in known:
+            continue
+        aliases = tuple(a for a in row.aliases if a.replace("_", "").casefold() not in known)
+        # What says where the code is stands instead of source, not beside it.
+        excludes = (*row.excludes, code) if code and row.path[0] == code else row.excludes
+        added.append(dataclasses.replace(row, aliases=aliases, excludes=excludes, position=None, mandatory=False))
+    rows_of_code = tuple(row.name for row in added if code in row.excludes)
+    hand_made = [
+        dataclasses.replace(row, excludes=(*row.excludes, *rows_of_code)) if row.name == code else row
+        for row in own.parameters
+    ]
+    shared = (*_own_rows(own.name, found, subject), *CONNECTION, *COMMON)
+    return dataclasses.replace(own, parameters=(*hand_made, *added, *shared))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import sys
 import zipfile
 from collections.abc import Mapping
@@ -13,13 +14,19 @@ from lmfunction._cmdlets import Engine, Notices, act_on_error, assign, check_ass
 from lmfunction._connection import resolve_place
 from lmfunction._door import NOTHING, Door
 from lmfunction._names import parse_function_name
-from lmfunction._record import Record
-from lmfunction._table import PUBLISH
+from lmfunction._operation_calls import answer_selector
+from lmfunction._operation_requests import check_members, gathered_members
+from lmfunction._service import input_names, operation
+from lmfunction._table import OPERATIONS, PUBLISH
+from lmfunction._text import one_line
 from lmfunction._transport import translate
 from lmfunction.errors import LMError, ParameterError, ServiceError
 
 _MODULE: Final = "lambda_function"
 _USUAL_HANDLERS: Final = ("handler", "lambda_handler")
+_CREATE: Final = OPERATIONS[PUBLISH.name]
+_CONFIGURE: Final = "UpdateFunctionConfiguration"
+_ALSO_CODE: Final = frozenset(["Architectures"])  # UpdateFunctionCode takes them
 # What a new function gets where nothing is said.
 _NEW: Final = {"Runtime": f"python3.{sys.version_info.minor}", "Timeout": 3, "MemorySize": 128}
 _PLACE_NAMES: Final = frozenset(["profile_name", "endpoint_url", "credential", "access_key"])
@@ -34,38 +41,62 @@ def publish(values: Mapping[str, Any], engine: Engine, door: Door) -> Any:
     name = parse_function_name(arguments.get("function_name"))
     if not _PLACE_NAMES.intersection(arguments):
         arguments["endpoint_url"] = "embedded"
-    code, handler = _code_and_handler(arguments)
-    given = {
-        "Handler": handler,
-        "Runtime": arguments.get("runtime"),
-        "Timeout": arguments.get("timeout"),
-        "MemorySize": arguments.get("memory_size"),
-        "Environment": {"Variables": _environment(arguments["environment"])} if "environment" in arguments else None,
-        "Description": arguments.get("description"),
-        "Role": arguments.get("role"),
-    }
-    settings = {name: value for name, value in given.items() if value is not None}
+    select = answer_selector(PUBLISH, operation(_CREATE), arguments, values)
+    wanted = _wanted(arguments)
     place = resolve_place(arguments, gathered.profile, gathered.aws_profile, arn_region=name.region)
     where = "the embedded Lambda" if place.embedded else f"AWS, region {place.connection.region}"
-    where = f"{where}, {len(code):,} bytes of code"
-    what = f'Performing the operation "Publish-LMFunction" on target "{name.text}" in {where}.'
+    what = f'Performing the operation "Publish-LMFunction" on target "{name.text}" in {where}, {_size_of(wanted)}.'
     notices.verbose(what)
     if arguments.get("what_if", door.what_if):
         door.show(_WhatIf(f"What if: {what}"))
         return NOTHING
     confirm(arguments, name.text, lambda: [what], door)
     if place.embedded:
-        settings.setdefault("Role", "arn:aws:iam::000000000000:role/embedded")
+        wanted.setdefault("Role", "arn:aws:iam::000000000000:role/embedded")
     try:
-        answer = _create_or_update(engine.connections.transport(place).client, name.text, code, settings)
+        answer = _create_or_update(engine.connections.transport(place).client, name.text, wanted)
     except LMError as error:
         act_on_error(error, gathered, door)
         return NOTHING
-    members = {k: v for k, v in answer.items() if k != "ResponseMetadata"}
-    record = Record("FunctionConfiguration", members, "FunctionName")
+    emitted = select({k: v for k, v in answer.items() if k != "ResponseMetadata"})
     if "out_variable" in arguments:
-        assign(door, arguments["out_variable"], record)
-    return record
+        assign(door, arguments["out_variable"], emitted)
+    return emitted
+
+
+def _wanted(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of CreateFunction that `arguments` ask for; a role is looked for later, where there is none."""
+    members = gathered_members(PUBLISH, {**arguments, **_environment(arguments)})
+    source = arguments.get("code")
+    place = _place_of_code(source)
+    if place is not None:
+        members["Code"] = {**place, **members.get("Code", {})}
+    elif source is not None or "Code" not in members:
+        package, members["Handler"] = _code_and_handler(arguments)
+        members["Code"] = {**members.get("Code", {}), "ZipFile": package}
+    check_members(PUBLISH, _CREATE, {"Role": "arn:aws:iam::000000000000:role/later", **members})
+    return members
+
+
+def _place_of_code(code: Any) -> dict[str, Any] | None:
+    """The mapping that says where the package is, also as JSON text; None for source."""
+    if isinstance(code, Mapping):
+        return dict(code)
+    if not isinstance(code, str) or not code.lstrip().startswith("{"):
+        return None
+    try:
+        found = json.loads(code)
+    except ValueError as error:
+        raise ParameterError(f"Code is neither Python nor JSON: {error}.", parameter="Code") from None
+    return dict(found)
+
+
+def _size_of(wanted: Mapping[str, Any]) -> str:
+    """What is sent as code, for people."""
+    code = wanted["Code"]
+    if "ZipFile" in code:
+        return f"{len(code['ZipFile']):,} bytes of code"
+    return "code from " + ", ".join(f"{k} {one_line(str(v), 80)}" for k, v in code.items())
 
 
 class _WhatIf(str):
@@ -77,43 +108,70 @@ class _WhatIf(str):
         return str(self)
 
 
-def _create_or_update(client: Any, name: str, code: bytes, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+def _create_or_update(client: Any, name: str, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
     """Creates the function; when there is one of that name, gives it the code and the settings, and no others.
 
     Without a role nothing can be created, so that only an existing function is looked for.
     """
     try:
-        if "Role" in settings:
+        if "Role" in wanted:
             try:
-                created: Mapping[str, Any] = client.create_function(
-                    FunctionName=name, Code={"ZipFile": code}, **{**_NEW, **settings}
-                )
+                created: Mapping[str, Any] = client.create_function(**_for_new(wanted))
             except client.exceptions.ResourceConflictException:
                 pass  # it exists: it is updated below
             else:
                 return created
-        client.update_function_code(FunctionName=name, ZipFile=code)
-        client.get_waiter("function_updated_v2").wait(FunctionName=name)
-        updated: Mapping[str, Any] = client.update_function_configuration(FunctionName=name, **settings)
+        return _updated(client, name, wanted)
+    except ParameterError:
+        raise
     except Exception as error:
         refused = translate(error)
-        if isinstance(refused, ServiceError) and refused.status == 404 and "Role" not in settings:
+        if isinstance(refused, ServiceError) and refused.status == 404 and "Role" not in wanted:
             raise ParameterError(
                 f"Role is missing: there is no function {name}, and AWS needs an execution role's ARN for a new one.",
                 parameter="Role",
             ) from error
         raise refused from error
+
+
+def _for_new(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The request with what a new function of Python gets where nothing is said; an image says all by itself."""
+    return dict(wanted) if "ImageUri" in wanted["Code"] else {**_NEW, **wanted}
+
+
+def _updated(client: Any, name: str, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Gives an existing function what is wanted, in the requests that AWS has for it."""
+    code = {**wanted["Code"], **{k: v for k, v in wanted.items() if k in _ALSO_CODE}}
+    settings = {k: v for k, v in wanted.items() if k in input_names(_CONFIGURE)}
+    left = sorted(set(wanted) - set(settings) - set(code) - {"Code", "FunctionName", "Publish", "PackageType"})
+    if left:
+        raise ParameterError(
+            f"{name} exists already, and {', '.join(left)} can only be given to a new function: leave it out here.",
+            parameter=left[0],
+        )
+    client.update_function_code(FunctionName=name, **code)
+    client.get_waiter("function_updated_v2").wait(FunctionName=name)
+    updated: Mapping[str, Any] = client.update_function_configuration(**{**settings, "FunctionName": name})
+    if wanted.get("Publish"):
+        client.get_waiter("function_updated_v2").wait(FunctionName=name)
+        updated = client.publish_version(FunctionName=name)
     return updated
 
 
-def _environment(variables: Mapping[str, Any]) -> dict[str, str]:
+def _environment(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables, also when they are given as the API nests them: `{"Variables": {...}}`."""
+    variables = arguments.get("environment")
+    if variables is None:
+        return {}
+    if set(variables) == {"Variables"} and isinstance(variables["Variables"], Mapping):
+        variables = variables["Variables"]
     for key, value in variables.items():
         if not isinstance(value, str):
             raise ParameterError(
                 f"Environment: {key} is {type(value).__name__}; a variable's value must be text.",
                 parameter="Environment",
             )
-    return dict(variables)
+    return {"environment": dict(variables)}
 
 
 def _code_and_handler(arguments: Mapping[str, Any]) -> tuple[bytes, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,8 +10,9 @@ from lmfunction import _cmdlets, _publish
 from lmfunction._cmdlets import Engine
 from lmfunction._door import Door
 from lmfunction._model import InvokeResult
+from lmfunction._operation_calls import run_operation
 from lmfunction._params import Cmdlet
-from lmfunction._table import INVOKE, PUBLISH
+from lmfunction._table import INVOKE, OPERATIONS, PUBLISH
 
 OnResult = Callable[[InvokeResult], None]
 # Values by parameter name, what calls share, the door, and who sees an invocation's result; gives what is emitted.
@@ -23,8 +25,8 @@ def run(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door: Door, o
 
 
 def runner_of(cmdlet: Cmdlet) -> Runner:
-    """The steps of `cmdlet`. Raises KeyError for one that nothing runs."""
-    return _RUNNERS[cmdlet.name]
+    """The steps of `cmdlet`: its own, or those that all operations of the API share."""
+    return _RUNNERS.get(cmdlet.name) or functools.partial(run_operation, cmdlet, OPERATIONS[cmdlet.name])
 
 
 def _publish_function(values: Mapping[str, Any], engine: Engine, door: Door, on_result: OnResult) -> Any:

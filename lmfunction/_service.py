@@ -111,6 +111,11 @@ def operation(name: str) -> Operation:
     )
 
 
+def input_names(name: str) -> frozenset[str]:
+    """The names of the members of an operation's request."""
+    return frozenset(member.name for member in operation(name).inputs)
+
+
 def faults(name: str, members: Mapping[str, Any]) -> list[Fault]:
     """What botocore's validator finds wrong with `members` as the request of operation `name`."""
     from botocore.validate import ParamValidator

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 from lmfunction import _cmdlets, _runners
@@ -12,11 +12,13 @@ from lmfunction._auth import Credential
 from lmfunction._cmdlets import Engine
 from lmfunction._defaults import Defaults
 from lmfunction._door import NOTHING, Door, Level
+from lmfunction._help import cmdlet_help
 from lmfunction._params import Cmdlet
 from lmfunction._retry import RetryPolicy
-from lmfunction._table import INVOKE, PUBLISH
+from lmfunction._table import CMDLETS, INVOKE, PUBLISH, find_cmdlet
 from lmfunction._text import did_you_mean
 from lmfunction._unset import UNSET
+from lmfunction.errors import ParameterError
 from lmfunction.errors import LMWarning
 
 
@@ -56,7 +58,7 @@ class _PlanCatcher:
 
 def call(cmdlet: Cmdlet, engine: Engine, keywords: Mapping[str, Any]) -> Any:
     """What `cmdlet` emits for Python `keywords` (names of the table in snake_case); the plan for `what_if=True`."""
-    values = {cmdlet.by_target[name].name: value for name, value in keywords.items() if value is not UNSET}
+    values = {cmdlet.by_keyword[name].name: value for name, value in keywords.items() if value is not UNSET}
     _cmdlets.refuse_exclusive(cmdlet, values)
     shown = _PlanCatcher()
     door = Door(error_action="Continue", tell=_tell, ask=_ask, show=shown, shows_failures=False)
@@ -106,11 +108,20 @@ class Session:
 
     def invoke_lm(self, function_name: Any = UNSET, payload: Any = UNSET, **parameters: Any) -> Any:
         """Invokes a function with this session; takes what `lmfunction.invoke_lm` takes."""
-        return call(INVOKE, self.engine, _checked(INVOKE, parameters, function_name=function_name, payload=payload))
+        return call(INVOKE, self.engine, checked(INVOKE, parameters, function_name=function_name, payload=payload))
 
     def publish_lm_function(self, function_name: Any = UNSET, code: Any = UNSET, **parameters: Any) -> Any:
         """Creates or updates a function with this session; takes what `lmfunction.publish_lm_function` takes."""
-        return call(PUBLISH, self.engine, _checked(PUBLISH, parameters, function_name=function_name, code=code))
+        return call(PUBLISH, self.engine, checked(PUBLISH, parameters, function_name=function_name, code=code))
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        cmdlet = None if name.startswith("_") else find_cmdlet(name)
+        if cmdlet is None:
+            raise AttributeError(f"Session has no attribute {name!r}.{did_you_mean(name, function_names())}")
+        return function_of(cmdlet, lambda: self.engine)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *function_names()})
 
     def close(self) -> None:
         """Closes the connections. The session opens new ones when it is used again."""
@@ -127,12 +138,60 @@ class Session:
         return f"<Session {fixed or 'of the defaults'}>"
 
 
-def _checked(cmdlet: Cmdlet, parameters: Mapping[str, Any], **named: Any) -> dict[str, Any]:
+def checked(cmdlet: Cmdlet, parameters: Mapping[str, Any], **named: Any) -> dict[str, Any]:
+    """Keywords for `call`: those named and the others. Raises TypeError for one that the cmdlet has not, or has twice."""
+    given = {name for name, value in named.items() if value is not UNSET}
     for name in parameters:
-        if name not in cmdlet.by_target:
+        parameter = cmdlet.by_keyword.get(name)
+        if parameter is None:
             hint = did_you_mean(name, cmdlet.by_target)
             raise TypeError(f"{cmdlet.python_names[0]}() got an unexpected keyword argument {name!r}.{hint}")
+        if parameter.target in given:
+            raise TypeError(f"{cmdlet.python_names[0]}() got {parameter.target!r} twice.")
+        given.add(parameter.target)
     return {**named, **parameters}
+
+
+def function_names() -> list[str]:
+    """The Python names of every cmdlet."""
+    return [name for cmdlet in CMDLETS for name in cmdlet.python_names if name.isidentifier()]
+
+
+def function_of(cmdlet: Cmdlet, engine: Callable[[], Engine]) -> Callable[..., Any]:
+    """The Python function of `cmdlet`: its positions and one keyword for each parameter; help is its docstring."""
+
+    def function(*arguments: Any, **keywords: Any) -> Any:
+        targets = [parameter.target for parameter in cmdlet.positional]
+        if len(arguments) > len(targets):
+            raise TypeError(f"{name}() takes {len(targets)} positional arguments, {len(arguments)} were given.")
+        named = dict(zip(targets, arguments, strict=False))
+        return call(cmdlet, engine(), checked(cmdlet, keywords, **named))
+
+    name = function.__name__ = function.__qualname__ = cmdlet.python_names[0]
+    function.__module__ = "lmfunction"
+    try:
+        function.__doc__ = cmdlet_help(cmdlet)
+        function.__signature__ = _signature(cmdlet)  # type: ignore[attr-defined]
+    except ParameterError as error:  # this boto3 does not know the operation: who calls it is told the same
+        function.__doc__ = str(error)
+    return function
+
+
+def _signature(cmdlet: Cmdlet) -> Any:
+    import inspect
+
+    positional = set(cmdlet.positional)
+    shown = [*cmdlet.positional, *(p for p in cmdlet.parameters if p not in positional and not p.refused)]
+    return inspect.Signature(
+        [
+            inspect.Parameter(
+                p.target,
+                inspect.Parameter.POSITIONAL_OR_KEYWORD if p in positional else inspect.Parameter.KEYWORD_ONLY,
+                default=UNSET,
+            )
+            for p in shown
+        ]
+    )
 
 
 _default: list[Session] = []

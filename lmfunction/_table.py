@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from lmfunction import _wire
 from lmfunction._common_rows import COMMON, CONNECTION
-from lmfunction._params import Cmdlet, Example, Kind, Parameter, Rank
+from lmfunction._params import Cmdlet, Example, Kind, LazyCmdlet, Parameter, Rank, snake_case
 
 _INVOKE: Final = (
     Parameter(
@@ -128,36 +129,123 @@ INVOKE: Final = Cmdlet(
     ),
 )
 
-PUBLISH: Final = Cmdlet(
+# Each fills its member of CreateFunction; the other members' rows are read from the API's model and stand behind these.
+_PUBLISH: Final = Cmdlet(
     "Publish-LMFunction",
     ("publish_lm_function",),
     "Creates a function from Python code, or gives an existing one new code and settings.",
     (
-        Parameter("FunctionName", Kind.TEXT, "The function's name.", position=1, mandatory=True),
-        Parameter("Code", Kind.TEXT, "The handler module's Python source; in a cell magic the cell's body."),
+        Parameter(
+            "FunctionName", Kind.TEXT, "The function's name.", position=1, mandatory=True, path=("FunctionName",)
+        ),
+        Parameter(
+            "Code",
+            Kind.SOURCE,
+            "The handler module's Python source; in a cell magic the cell's body. Or a mapping that says where the "
+            'package is, such as {"S3Bucket": "b", "S3Key": "k"}.',
+        ),
         Parameter(
             "Handler",
             Kind.TEXT,
             "MODULE.FUNCTION to call. Unset: the function named handler or lambda_handler, else the only function with "
             "two parameters.",
+            path=("Handler",),
         ),
-        Parameter("Timeout", Kind.WHOLE, "Seconds the function may run.", minimum=1, maximum=900, default="3"),
-        Parameter("MemorySize", Kind.WHOLE, "Memory in MB.", minimum=128, maximum=10_240, default="128"),
-        Parameter("Environment", Kind.MAP, "Environment variables: a mapping of text to text."),
-        Parameter("Runtime", Kind.TEXT, "The runtime.", default="that of this Python, such as python3.13"),
-        Parameter("Description", Kind.TEXT, "What the function is for."),
-        Parameter("Role", Kind.TEXT, "The execution role's ARN; AWS needs one, the embedded Lambda does not."),
-        Parameter("Force", Kind.SWITCH, "Do not ask for confirmation."),
-        *CONNECTION,
-        *COMMON,
+        Parameter(
+            "Timeout",
+            Kind.WHOLE,
+            "Seconds the function may run.",
+            minimum=1,
+            maximum=900,
+            default="3",
+            path=("Timeout",),
+        ),
+        Parameter(
+            "MemorySize",
+            Kind.WHOLE,
+            "Memory in MB.",
+            minimum=128,
+            maximum=10_240,
+            default="128",
+            path=("MemorySize",),
+        ),
+        Parameter(
+            "Environment",
+            Kind.MAP,
+            "Environment variables: a mapping of text to text.",
+            path=("Environment", "Variables"),
+            sensitive=True,
+        ),
+        Parameter(
+            "Runtime",
+            Kind.TEXT,
+            "The runtime.",
+            default="that of this Python, such as python3.13",
+            path=("Runtime",),
+        ),
+        Parameter("Description", Kind.TEXT, "What the function is for.", path=("Description",)),
+        Parameter(
+            "Role",
+            Kind.TEXT,
+            "The execution role's ARN; AWS needs one, the embedded Lambda does not.",
+            path=("Role",),
+        ),
     ),
     body="Code",
     examples=(
         Example("publish_lm_function greet -Timeout 5 -Code $source", "Put a handler into the embedded Lambda."),
+        Example(
+            "publish_lm_function greet -ZipFilename greet.zip -Handler app.handler -Role $role -ProfileName staging",
+            "Create it in AWS from a zip file.",
+        ),
     ),
 )
 
-CMDLETS: Final = (INVOKE, PUBLISH)
+
+def _python_name(name: str) -> str:
+    """`get_lm_function_list` for Get-LMFunctionList."""
+    verb, _, noun = name.partition("-LM")
+    return f"{verb.lower()}_lm_{snake_case(noun)}"
+
+
+def _operations_by_cmdlet() -> dict[str, str]:
+    # PTH: pathlib takes three times as long, and this runs when the extension is loaded.
+    path = os.path.join(os.path.dirname(__file__), "_lm_cmdlets.tsv")  # noqa: PTH118, PTH120
+    with open(path, encoding="utf-8") as file:  # noqa: PTH123
+        rows = [line.rstrip("\n").split("\t") for line in file]
+    return {row[0]: row[1] for row in rows[1:]}
+
+
+def _published() -> Cmdlet:
+    from lmfunction._operations import extended
+
+    return extended(_PUBLISH, OPERATIONS[_PUBLISH.name])
+
+
+def _lazy(name: str, operation: str) -> LazyCmdlet:
+    python_names = (_python_name(name), *_LEGACY.get(name, ()))
+
+    def made() -> Cmdlet:
+        from lmfunction._operations import make_cmdlet
+
+        return make_cmdlet(name, python_names, operation)
+
+    return LazyCmdlet(name, python_names, made)
+
+
+# Names that AWS Tools had before and keep.
+_LEGACY: Final = {
+    "Get-LMFunctionList": ("Get-LMFunctions",),
+    "Get-LMEventSourceMappingList": ("Get-LMEventSourceMappings",),
+}
+# The operation of the API behind each cmdlet, one to one, by the cmdlet's PowerShell name.
+OPERATIONS: Final[Mapping[str, str]] = _operations_by_cmdlet()
+PUBLISH: Final = LazyCmdlet(_PUBLISH.name, _PUBLISH.python_names, _published)
+_OWN: Final = (INVOKE, PUBLISH)
+CMDLETS: Final[tuple[Cmdlet, ...]] = (
+    *_OWN,
+    *(_lazy(name, operation) for name, operation in OPERATIONS.items() if name not in (c.name for c in _OWN)),
+)
 
 
 def find_cmdlet(name: str, cmdlets: Iterable[Cmdlet] = CMDLETS) -> Cmdlet | None:
