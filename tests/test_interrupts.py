@@ -35,6 +35,9 @@ def ctrl_c_when(event: threading.Event) -> Iterator[Callable[[], float]]:
 
     def press() -> None:
         assert event.wait(10)
+        # Until the main thread waits inside the system: a signal between Python's last look for one and that call is
+        # seen only when the call returns.
+        time.sleep(0.1)
         sent.append(time.monotonic())
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
@@ -57,7 +60,7 @@ def ctrl_c_when(event: threading.Event) -> Iterator[Callable[[], float]]:
 def test_ctrl_c_while_waiting_says_that_the_fate_is_unknown(kind: str, says: str, server: Any) -> None:
     """The wait ends within half a second, the error is a KeyboardInterrupt, and the next call works."""
     server.play(SLOW)
-    with lm.Session(region="us-east-1", endpoint_url=server.url, credential=KEYS) as session:
+    with lm.Session(region="us-east-1", endpoint_url=server.url, credential=KEYS, timeout_sec=20) as session:
         with ctrl_c_when(server.asked) as passed, pytest.raises(KeyboardInterrupt) as caught:
             session.invoke_lm("some-function", invocation_type=kind)
         assert passed() < 0.5
@@ -72,7 +75,7 @@ def test_ctrl_c_while_waiting_says_that_the_fate_is_unknown(kind: str, says: str
 def test_ctrl_c_while_the_body_comes_says_that_the_fate_is_unknown(server: Any) -> None:
     """Also between the head and the end of an answer; its connection is not used again."""
     server.play([{"status": 200, "body": "{", "length": 100, "then": "stall"}, {"status": 200, "body": '"next"'}])
-    with lm.Session(region="us-east-1", endpoint_url=server.url, credential=KEYS) as session:
+    with lm.Session(region="us-east-1", endpoint_url=server.url, credential=KEYS, timeout_sec=20) as session:
         with ctrl_c_when(server.asked), pytest.raises(lm.InvocationInterrupted) as caught:
             session.invoke_lm("some-function")
         assert caught.value.sent is None
