@@ -10,7 +10,8 @@ import dataclasses
 import functools
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ CONNECT_TIMEOUT: Final = 5.0
 KEEPALIVE_IDLE: Final = 45
 KEEPALIVE_INTERVAL: Final = 15
 KEEPALIVE_PROBES: Final = 4
+# What the call under way wants done to its HTTP request; clients are shared, so that it is not registered with one.
+BEFORE_SIGNING: Final[ContextVar[Callable[[Any], None] | None]] = ContextVar("before_signing", default=None)
 
 _VARIABLES: Final = (
     "AWS_PROFILE",
@@ -69,7 +72,14 @@ def make_client(connection: Connection) -> Any:
         client.close()
         client = _client(connection, {"proxies": {}})
     _set_keepalive(client)
+    client.meta.events.register("before-sign.lambda.Invoke", _before_sign)
     return client
+
+
+def _before_sign(request: Any, **_: Any) -> None:
+    hook = BEFORE_SIGNING.get()
+    if hook is not None:
+        hook(request)
 
 
 @functools.lru_cache(maxsize=64)

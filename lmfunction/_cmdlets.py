@@ -5,6 +5,7 @@ gather (defaults, profile, conversion) -> plan -> what-if, confirm -> send -> Er
 
 from __future__ import annotations
 
+import dataclasses
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from lmfunction._client import Connections, Plan, make_plan, send_plan
 from lmfunction._connection import profile_of
 from lmfunction._defaults import Defaults, add_defaults, profile_defaults
 from lmfunction._door import NOTHING, Door
+from lmfunction._hooks import Hooks
 from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet
 from lmfunction._profile import Profile
@@ -27,12 +29,13 @@ from lmfunction.errors import FunctionError, GuardError, LMError, ParameterError
 
 @dataclass(frozen=True)
 class Engine:
-    """What calls share: open connections, the retry policy, defaults set by the user and by a session."""
+    """What calls share: open connections, the retry policy, defaults set by the user and by a session, hooks."""
 
     connections: Connections = field(default_factory=Connections)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     defaults: Defaults = field(default_factory=Defaults)
     fixed: Mapping[str, Any] = field(default_factory=dict)  # a Session's own arguments, by parameter name
+    hooks: Hooks | None = None
 
 
 @dataclass(frozen=True)
@@ -78,11 +81,20 @@ class Call:
 
     def send(self, engine: Engine) -> InvokeResult:
         """Sends the plan. Raises what `send_plan` raises."""
-        result = send_plan(self.plan, engine.connections, engine.policy)
+        result = self._sent(engine)
         if self.notices.talkative:
             for attempt in result.attempt_log:
                 self.notices.verbose(f"attempt: {attempt.outcome} {attempt.code} {attempt.elapsed_ms:.0f} ms")
         return result
+
+    def _sent(self, engine: Engine) -> InvokeResult:
+        if engine.hooks is None:
+            return send_plan(self.plan, engine.connections, engine.policy)
+        return engine.hooks.around(
+            self.plan.request,
+            lambda: send_plan(self.plan, engine.connections, engine.policy),
+            lambda text: self.notices.door.tell("warning", text),
+        )
 
     def error_action(self, door: Door) -> str:
         """What a failed function does."""
@@ -98,6 +110,8 @@ def prepare(values: Mapping[str, Any], engine: Engine, door: Door) -> Call | Non
     check_assignable(arguments, door)
     empty_lists(arguments, door)
     plan = make_plan(arguments, gathered.profile, gathered.aws_profile, warn=notices.warn, given=gathered.given)
+    if engine.hooks is not None:
+        plan = dataclasses.replace(plan, request=engine.hooks.mapped(plan.request, notices.warn))
     if notices.talkative:
         notices.verbose(repr(plan).removeprefix("What if: "))
     if arguments.get("what_if", door.what_if):
