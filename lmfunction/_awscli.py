@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -73,15 +74,20 @@ class Screen:
 def split_line(line: str) -> list[str]:
     """The words after `aws` of a line as it is pasted into a notebook, quoted as a POSIX shell quotes.
 
-    The line is what stands after `aws lambda invoke`, or has these words too. Nothing is expanded.
+    The line is what stands after `aws lambda invoke`, or has these words too. `~/` that begins a word is the home
+    folder; nothing else is expanded.
     """
     try:
-        words = shlex.split(line.replace("\\\n", " "))
+        words = [_at_home(word) for word in shlex.split(line.replace("\\\n", " "))]
     except ValueError as error:
         raise ParameterError(f"The line cannot be read as a shell reads it: {str(error).lower()}.") from None
     if words[:1] == ["aws"] and "lambda" in words:
         return words[1:]
     return words if words[:2] == ["lambda", "invoke"] else ["lambda", "invoke", *words]
+
+
+def _at_home(word: str) -> str:
+    return os.path.expanduser(word) if word.startswith("~/") else word  # noqa: PTH111 - it need not be a path
 
 
 def run_aws(

@@ -260,6 +260,26 @@ def test_what_if_sends_nothing(server: Any, shell: Any) -> None:
     assert (len(server.requests), left()) == (0, {})
 
 
+def test_a_profile_speaks_for_the_line(aws: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A YAML profile's short names and defaults hold here too; its ErrorAction makes a failed function exit with 1."""
+    text = "endpoint: embedded\ndefaults: {LogType: Tail, ErrorAction: Stop}\nfunctions: {h: hello}\n"
+    Path("mine.yaml").write_text(text)
+    monkeypatch.setenv("LMFUNCTION_PROFILES", os.fspath(Path.cwd()))
+    code, out, _ = aws("--function-name", "h", "--profile", "mine", "out.json")
+    assert (code, list(json.loads(out))) == (0, ["StatusCode", "LogResult", "ExecutedVersion"])
+    code, out, err = aws("--function-name", "fail", "--profile", "mine", "--query", "FunctionError", "failed.json")
+    assert (code, out) == (1, '"Unhandled"\n')
+    assert "OrderNotFoundError" in err
+    assert "OrderNotFoundError" in Path("failed.json").read_text()
+
+
+def test_the_home_folder_in_a_notebook(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`~/` means what it means where the line was copied from."""
+    monkeypatch.setenv("HOME", os.fspath(Path.cwd()))
+    shell.run_cell("%aws_lambda_invoke --function-name hello --profile local ~/out.json").raise_error()
+    assert "out.json" in left()
+
+
 # --- skeletons
 
 
