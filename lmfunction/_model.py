@@ -285,12 +285,13 @@ def _decode(raw: bytes) -> Any:
     if not raw:
         return None
     try:
-        return json.loads(raw)
+        text = raw.decode()  # json.loads on bytes would guess UTF-16 for some
+    except UnicodeDecodeError:
+        return raw
+    try:
+        return json.loads(text)
     except (ValueError, RecursionError):
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:
-            return raw
+        return text
 
 
 def _camel(value: Report | FunctionFailure) -> dict[str, Any]:

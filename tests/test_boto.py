@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import socket
 import subprocess
@@ -35,14 +34,20 @@ def caller(faults: ModuleType) -> Iterator[Any]:
     caller.close()
 
 
-def test_a_live_connection_is_probed_often_enough_to_outlive_a_nat(server: Any, caller: Any) -> None:
+def test_a_live_connection_is_probed_often_enough_to_outlive_a_nat(
+    server: Any, caller: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Keep-alive is on, after 45 s idle, each 15 s, four times; and small packets are not held back."""
+    opened: list[socket.socket] = []
+    connect = socket.socket.connect
+
+    def noted(self: socket.socket, address: Any) -> None:
+        opened.append(self)
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", noted, raising=False)
     caller.call(server.url)
-    live = [
-        found
-        for found in gc.get_objects()
-        if isinstance(found, socket.socket) and found.fileno() != -1 and _peer(found) == server.port
-    ]
+    live = [found for found in opened if _peer(found) == server.port]
     assert len(live) == 1
     read = live[0].getsockopt
     assert read(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
