@@ -285,7 +285,7 @@ def _decode(raw: bytes) -> Any:
     if not raw:
         return None
     try:
-        text = raw.decode()  # json.loads on bytes would guess UTF-16 for some
+        text = raw.decode("utf-8-sig")  # json.loads on bytes would guess UTF-16 for some
     except UnicodeDecodeError:
         return raw
     try:

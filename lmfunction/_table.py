@@ -157,7 +157,7 @@ _PUBLISH: Final = Cmdlet(
             "Seconds the function may run.",
             minimum=1,
             maximum=900,
-            default="3",
+            default="3 for a new function",
             path=("Timeout",),
         ),
         Parameter(
@@ -166,7 +166,7 @@ _PUBLISH: Final = Cmdlet(
             "Memory in MB.",
             minimum=128,
             maximum=10_240,
-            default="128",
+            default="128 for a new function",
             path=("MemorySize",),
         ),
         Parameter(
