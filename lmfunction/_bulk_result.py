@@ -72,13 +72,7 @@ class BulkResult(Sequence[Any]):
         if not isinstance(other, _pipeline.Stage) and not is_function(other):
             return NotImplemented
         if not self.ok:
-            bad = sum(not item.ok for item in self.items)
-            warnings.warn(
-                f"{bad:,} of {len(self.items):,} invocations did not succeed; only what succeeded is passed on. "
-                "Write .succeeded | ... when that is meant, or .raise_for_error() | ... when it is not.",
-                LMWarning,
-                stacklevel=2,
-            )
+            warnings.warn(self.left_out(), LMWarning, stacklevel=2)
         return _pipeline.run([self], _pipeline.as_stages(other), empty=[], many=True)
 
     @property
@@ -167,6 +161,14 @@ class BulkResult(Sequence[Any]):
     def pipeline_objects(self) -> Iterator[InvokeResult]:
         """What flows on in a pipeline: the results that succeeded; a failed payload is never fed on."""
         return iter(self.succeeded)
+
+    def left_out(self) -> str:
+        """What a pipe leaves out of this result, for people."""
+        bad = sum(not item.ok for item in self.items)
+        return (
+            f"{bad:,} of {len(self.items):,} invocations did not succeed; only what succeeded is passed on. "
+            "Write .succeeded | ... when that is meant, or .raise_for_error() | ... when it is not."
+        )
 
     def card(self) -> Card:
         """The card: counts, then the failures."""

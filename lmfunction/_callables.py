@@ -11,4 +11,4 @@ def is_function(value: Any) -> bool:
     An object of another library's pipes (`pipe`, `sspipe`) is often callable too, but its `__ror__` is what the user
     means. A class has one as well, which only makes unions of types.
     """
-    return callable(value) and getattr(type(value), "__ror__", None) in (None, type.__ror__)
+    return callable(value) and not any("__ror__" in vars(cls) for cls in type(value).__mro__ if cls is not type)

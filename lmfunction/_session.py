@@ -56,13 +56,17 @@ class _PlanCatcher:
         self.plan = shown
 
 
+def python_door(show: Callable[[Any], None], error_action: str = "Continue") -> Door:
+    """Python's door: warnings are warnings, a person at a terminal can be asked, and a failed function is a result."""
+    return Door(error_action=error_action, tell=_tell, ask=_ask, show=show, shows_failures=False)
+
+
 def call(cmdlet: Cmdlet, engine: Engine, keywords: Mapping[str, Any]) -> Any:
     """What `cmdlet` emits for Python `keywords` (names of the table in snake_case); the plan for `what_if=True`."""
     values = {cmdlet.by_keyword[name].name: value for name, value in keywords.items() if value is not UNSET}
     _cmdlets.refuse_exclusive(cmdlet, values)
     shown = _PlanCatcher()
-    door = Door(error_action="Continue", tell=_tell, ask=_ask, show=shown, shows_failures=False)
-    emitted = _runners.run(cmdlet, values, engine, door, lambda _: None)
+    emitted = _runners.run(cmdlet, values, engine, python_door(shown), lambda _: None)
     if emitted is NOTHING:
         return shown.plan
     return emitted
