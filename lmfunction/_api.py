@@ -56,8 +56,8 @@ def invoke_lm(
     `payload` is a dict, list or scalar to be written as JSON, text that is JSON, or bytes; unset it is `{}`.
     `timeout_sec` is the time to wait in all, in seconds (default 930). A function that failed is a result whose `ok`
     is False; `error_action="Stop"` raises FunctionError instead. With `input_object=[...]` each object is one call, at
-    most `throttle_limit` at a time (default 10), and the result is a `BulkResult`. With `what_if=True` nothing is sent and the plan is
-    returned. The other keywords are the parameters of `Invoke-LMFunction` in snake_case.
+    most `throttle_limit` at a time (default 10), and the result is a `BulkResult`. With `what_if=True` nothing is sent
+    and the plan is returned. The other keywords are the parameters of `Invoke-LMFunction` in snake_case.
 
     Raises ParameterError and ProfileError before anything is sent, GuardError when nobody confirms, ServiceError when
     AWS refuses, TransportError when no whole answer came; nothing is sent twice unless it provably did not run.

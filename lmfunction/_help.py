@@ -12,6 +12,9 @@ from lmfunction._table import CMDLETS
 _NO_BREAK: Final = "\xa0"
 
 
+_MOST_CHOICES = 8  # in a syntax line; the parameter's own paragraph lists them all
+
+
 def cmdlet_help(cmdlet: Cmdlet, *, width: int = 100) -> str:
     """NAME, SYNOPSIS, SYNTAX, PARAMETERS and EXAMPLES of `cmdlet`."""
     shown = [p for p in cmdlet.parameters if not p.refused]
@@ -27,7 +30,7 @@ def cmdlet_help(cmdlet: Cmdlet, *, width: int = 100) -> str:
     ).replace(_NO_BREAK, " ")
     return (
         f"NAME\n    {cmdlet.name} ({', '.join(cmdlet.python_names)})\n\n"
-        f"SYNOPSIS\n    {cmdlet.synopsis}\n\n"
+        f"SYNOPSIS\n{textwrap.indent(textwrap.fill(cmdlet.synopsis, width - 4), '    ')}\n\n"
         f"SYNTAX\n{syntax}\n\n"
         f"PARAMETERS\n{parameters}\n\n"
         f"EXAMPLES\n{examples}\n"
@@ -71,7 +74,8 @@ def _syntax(parameter: Parameter) -> str:
         return f"[{name}]"
     if parameter.position is not None:
         name = f"[{name}]"
-    text = f"{name} {value_word(parameter)}"
+    word = value_word(parameter) if len(parameter.choices) <= _MOST_CHOICES else f"<{parameter.kind.value}>"
+    text = f"{name} {word}"
     return text if parameter.mandatory else f"[{text}]"
 
 

@@ -16,7 +16,7 @@ from typing import Final
 
 from lmfunction._params import Kind, Parameter
 from lmfunction._service import Member
-from lmfunction._text import shorten
+from lmfunction._text import ascii_only, shorten
 
 ZIP_MEMBER: Final = "ZipFile"
 ZIP_PARAMETER: Final = "ZipFilename"
@@ -43,6 +43,9 @@ _ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     ZIP_MEMBER: ("ZipContent", "ZipFileContent"),
 }
 _HELP_LIMIT: Final = 600
+_TYPOGRAPHY: Final = str.maketrans(
+    {"–": "-", "—": "-", "’": "'", "‘": "'", "“": '"', "”": '"', "\xa0": " ", "…": "..."}
+)
 
 
 def rows(members: Iterable[Member]) -> tuple[Parameter, ...]:
@@ -59,7 +62,7 @@ def plain_text(documentation: str, limit: int = _HELP_LIMIT) -> str:
     text = re.sub(r"<(script|style)\b.*?</\1>", " ", documentation, flags=re.DOTALL | re.IGNORECASE)
     text = re.sub(r"</?(?:p|ul|ol|dl|note|important|br)\b[^>]*>", "\n", text)
     text = re.sub(r"<(?:li|dt)\b[^>]*>", "\n- ", text)
-    text = html.unescape(re.sub(r"<[^>]+>", "", text))
+    text = ascii_only(html.unescape(re.sub(r"<[^>]+>", "", text)).translate(_TYPOGRAPHY), keep="\n")
     paragraphs = [" ".join(line.split()) for line in text.split("\n")]
     kept: list[str] = []
     for paragraph in paragraphs:
@@ -101,10 +104,11 @@ def _row(member: Member, path: tuple[str, ...], *, required: bool) -> Parameter:
     if member.type == "structure":
         text = f"{text} A mapping of {', '.join(leaf.name for leaf in member.members)}.".strip()
     choice = member.type == "text" and member.choices
+    text = text or f"The member {'.'.join(path)} of the request"
     return Parameter(
         name,
         Kind.CHOICE if choice else _KINDS[member.type],
-        text or f"The member {'.'.join(path)} of the request.",
+        text[0].upper() + text[1:] + ("" if text.endswith((".", "…")) else "."),
         aliases=tuple(dict.fromkeys(_aliases(member, path, name))),
         choices=member.choices,
         minimum=member.minimum,

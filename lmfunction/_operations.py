@@ -96,11 +96,13 @@ def _is_told(member: Member, found: Operation) -> bool:
 
 def _own_rows(name: str, found: Operation, subject: str | None) -> Iterator[Parameter]:
     select = default_select(found)
-    yield Parameter("Select", Kind.TEXT, _SELECT_HELP, default=select or "nothing", excludes=("PassThru",))
-    verb = name.partition("-")[0]
-    if verb not in READING_VERBS:
-        if subject is not None:
-            yield Parameter("PassThru", Kind.SWITCH, f"Emit the {subject} that was given.", excludes=("Select",))
+    writes = name.partition("-")[0] not in READING_VERBS
+    passes = writes and subject is not None
+    excluded = ("PassThru",) if passes else ()
+    yield Parameter("Select", Kind.TEXT, _SELECT_HELP, default=select or "nothing", excludes=excluded)
+    if passes:
+        yield Parameter("PassThru", Kind.SWITCH, f"Emit the {subject} that was given.", excludes=("Select",))
+    if writes:
         yield FORCE
     if found.paging is not None:
         yield Parameter(

@@ -29,12 +29,12 @@ def visible_json(text: str) -> str:
     return _UNSAFE.sub(lambda m: f"\\u{ord(m.group()):04x}", text)
 
 
-def ascii_only(text: str) -> str:
-    """`text` with every non-ASCII and control character written as its code point.
+def ascii_only(text: str, *, keep: str = "") -> str:
+    """`text` with every non-ASCII and control character, but those to `keep`, written as its code point.
 
     For names that must be ASCII: a look-alike letter is only visible when it is spelled out.
     """
-    return "".join(c if " " <= c <= "~" else _escape(c) for c in text)
+    return "".join(c if " " <= c <= "~" or c in keep else _escape(c) for c in text)
 
 
 def shorten(text: str, limit: int) -> str:
