@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from lmfunction import _pipeline as pipeline
@@ -11,7 +12,7 @@ from lmfunction._binder import Bindings, Bound, bind, refuse_together
 from lmfunction._body import read_payload
 from lmfunction._cmdlets import Engine
 from lmfunction._door import NOTHING, Door
-from lmfunction._grammar import Form, Stage, Value, parse_arguments, parse_line
+from lmfunction._grammar import Form, Help, Stage, Value, parse_arguments, parse_line
 from lmfunction._help import cmdlet_help
 from lmfunction._mask import masked_text
 from lmfunction._model import InvokeResult
@@ -44,18 +45,32 @@ def run_line(
     door: Door,
     defaults: Mapping[str, Any],
     on_result: OnResult = lambda _: None,
+    objects: Iterable[Any] | None = None,
 ) -> Any:
-    """What the line after a magic's name emits, or NOTHING. `body` is a cell's body; `defaults` are the door's own."""
+    """What the line after a magic's name emits, or NOTHING.
+
+    `body` is a cell's body; `defaults` are the door's own; `objects` are piped into the first stage.
+    """
     first, *rest = _parsed(line)
     following = [_stage(stage, engine, door, defaults, on_result) for stage in rest]
+    if objects is not None and not _takes_no_objects(first):
+        return pipeline.run(objects, [_bound(cmdlet, first, engine, door, defaults, on_result), *following])
     emitted = run_stage(cmdlet, first, body, engine, door, defaults, on_result)
     return _piped(emitted, following)
 
 
 def run_pipeline(
-    line: str, engine: Engine, door: Door, defaults: Mapping[str, Any], on_result: OnResult = lambda _: None
+    line: str,
+    engine: Engine,
+    door: Door,
+    defaults: Mapping[str, Any],
+    on_result: OnResult = lambda _: None,
+    objects: Iterable[Any] | None = None,
 ) -> Any:
-    """What a whole pipeline emits, whose first stage is a cmdlet, a verb that reads a file, or a value."""
+    """What a whole pipeline emits, whose first stage is a cmdlet, a verb that reads a file, or a value.
+
+    With `objects` piped into it any verb may be the first.
+    """
     first, *rest = _parsed(line)
     if not first.tokens:
         raise ParameterError("The line is empty: begin with a cmdlet or a $variable.")
@@ -67,22 +82,48 @@ def run_pipeline(
         return _piped(read(_OBJECTS, head, door.scope, first.source), following, given=True)
     name = head.text if isinstance(head, Value) else ""
     cmdlet = find_cmdlet(name)
-    if cmdlet is not None:
+    if cmdlet is not None and (objects is None or _takes_no_objects(first)):
         stage = Stage(tuple(arguments), first.source, first.column)
         return _piped(run_stage(cmdlet, stage, None, engine, door, defaults, on_result), following)
     source = _stage(first, engine, door, defaults, on_result)
-    return pipeline.run([None], [source, *following])
+    return pipeline.run([None] if objects is None else objects, [source, *following])
 
 
-def run_arguments(arguments: Sequence[str], engine: Engine, door: Door, on_result: OnResult) -> Any:
-    """What a terminal's arguments emit: a cmdlet's name and its arguments, or one argument that is a whole line."""
+def run_arguments(
+    arguments: Sequence[str],
+    engine: Engine,
+    door: Door,
+    on_result: OnResult,
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+    objects: Iterable[Any] | None = None,
+    *,
+    variables: bool = False,
+) -> Any:
+    """What a terminal's arguments emit: a cmdlet's name and its arguments, or one argument that is a whole line.
+
+    `objects` are piped into it, so that it may be a verb's name; `variables` as for `parse_arguments`.
+    """
     if len(arguments) == 1 and any(c.isspace() for c in arguments[0].strip()):
-        return run_pipeline(arguments[0].strip(), engine, door, {}, on_result)
-    name, stage = arguments[0], parse_arguments(arguments[1:])
+        return run_pipeline(arguments[0].strip(), engine, door, defaults, on_result, objects)
+    name, stage = arguments[0], parse_arguments(arguments[1:], variables=variables)
     cmdlet = find_cmdlet(name)
+    if objects is not None and not _takes_no_objects(stage):
+        chosen = find_cmdlet(name, VERBS) or cmdlet
+        if chosen is None:
+            raise _no_stage(name, None)
+        return pipeline.run(objects, [_bound(chosen, stage, engine, door, defaults, on_result)])
     if cmdlet is None:
         raise _no_stage(name, None)
-    return run_stage(cmdlet, stage, None, engine, door, {}, on_result)
+    return run_stage(cmdlet, stage, None, engine, door, defaults, on_result)
+
+
+def _takes_no_objects(stage: Stage) -> bool:
+    """Whether the stage asks for help, or takes the standard input as a value: then nothing is piped into it."""
+    return any(
+        isinstance(token, Help)
+        or (isinstance(token, Value) and token.text == "-" and token.form in (Form.WORD, Form.ARGUMENT))
+        for token in stage.tokens
+    )
 
 
 def run_stage(
@@ -167,11 +208,18 @@ def _stage(
             raise fault(f"{head.text} is {kind}; only a function can be piped into.", stage.source, head.column)
         return pipeline.FunctionStage(function)
     name = head.text if isinstance(head, Value) else ""
-    verb, cmdlet = find_cmdlet(name, VERBS), find_cmdlet(name)
-    chosen = verb or cmdlet
+    chosen = find_cmdlet(name, VERBS) or find_cmdlet(name)
     if chosen is None:
         raise _no_stage(name, stage)
-    bindings = bind(chosen, Stage(tuple(arguments), stage.source, stage.column), door.scope)
+    rest = Stage(tuple(arguments), stage.source, stage.column)
+    return _bound(chosen, rest, engine, door, defaults, on_result)
+
+
+def _bound(
+    chosen: Cmdlet, stage: Stage, engine: Engine, door: Door, defaults: Mapping[str, Any], on_result: OnResult
+) -> pipeline.Stage:
+    """The stage of a verb or cmdlet, its parameters bound and checked. `stage` holds what follows its name."""
+    bindings = bind(chosen, stage, door.scope)
     if bindings.wants_help:
         return pipeline.FunctionStage(lambda _: HelpText(cmdlet_help(chosen)))
     for default, value in defaults.items():
@@ -179,8 +227,8 @@ def _stage(
             bindings.values.setdefault(default, Bound(value, "default"))
     values = {key: bound.value for key, bound in bindings.values.items()}
     try:
-        if verb is not None:
-            return verb_stage(verb, values, door)
+        if chosen in VERBS:
+            return verb_stage(chosen, values, door)
         return cmdlet_stage(chosen, values, engine, door, on_result, _runners.runner_of(chosen))
     except ParameterError as error:
         raise _placed(error, bindings) from None

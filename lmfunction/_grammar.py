@@ -104,7 +104,7 @@ def parse_line(text: str) -> tuple[Stage, ...]:
 
     Raises ParameterError with the column of an open quote or bracket, or of an empty stage.
     """
-    scanner = _Scanner(text)
+    scanner = Scanner(text)
     stages: list[Stage] = []
     tokens: list[Token] = []
     start = 1
@@ -121,8 +121,12 @@ def parse_line(text: str) -> tuple[Stage, ...]:
     return (*stages, Stage(tuple(tokens), text, start))
 
 
-def parse_arguments(arguments: Sequence[str]) -> Stage:
-    """The one stage that a terminal's arguments are: each is one value, and `$` is not special."""
+def parse_arguments(arguments: Sequence[str], *, variables: bool = False) -> Stage:
+    """The one stage that a terminal's arguments are: each is one value, and `$` is not special.
+
+    With `variables`, for a shell that leaves those it does not know as they stand, an argument that is a `$path` or
+    `@splat` and nothing else is one.
+    """
     source = " ".join(_shown(a) for a in arguments)
     tokens: list[Token] = []
     column, only_values = 1, False
@@ -133,6 +137,8 @@ def parse_arguments(arguments: Sequence[str]) -> Stage:
                 only_values, found = True, []
             else:
                 found = _argument_tokens(argument, column) or found
+            if variables:
+                found = [_as_variable(token) for token in found]
         tokens += found
         column += len(_shown(argument)) + 1
     return Stage(tuple(tokens), source)
@@ -166,8 +172,8 @@ def _is_open(text: str) -> bool:
     return False
 
 
-class _Scanner:
-    """Reads tokens off a line, one after the other."""
+class Scanner:
+    """Reads tokens off a line, one after the other; `pos` is where the next one is looked for."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -332,6 +338,19 @@ def _argument_tokens(argument: str, column: int) -> list[Token]:
         return []
     value = Value(Form.ARGUMENT, rest[1:], column + match.end() + 1, end=column + len(argument))
     return [Name(match.group(), column, attached=True), value]
+
+
+def _as_variable(token: Token) -> Token:
+    """The token, or the variable that a whole argument names."""
+    if not isinstance(token, Value):
+        return token
+    sign = token.text[:1]
+    match = PATH.fullmatch("$" + token.text[1:]) if sign in ("$", "@") else None
+    if match is None:
+        return token
+    if sign == "$":
+        return Value(Form.PATH, token.text, token.column, (path_of(match),), token.end)
+    return token if match["env"] else Splat(path_of(match), token.column)
 
 
 def _check_stage(tokens: list[Token], stages: list[Stage], text: str, column: int) -> None:

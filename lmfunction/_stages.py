@@ -12,6 +12,7 @@ from lmfunction._arguments import convert
 from lmfunction._bulk import invoke_many
 from lmfunction._cmdlets import Engine
 from lmfunction._door import NOTHING, Door
+from lmfunction._json_lines import JsonText, ResultRecord
 from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet
 from lmfunction._pipeline import Flow, Stage, run
@@ -210,12 +211,14 @@ def bind_object(value: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     bound = dict(values)
     if "FunctionName" not in bound:
         if isinstance(value, str):
-            return {**bound, "FunctionName": value}
+            return {**bound, "FunctionName": str(value)}
         if isinstance(value, Mapping) and any(isinstance(k, str) and k.casefold() == "functionname" for k in value):
             return {**_by_property_name(value, INVOKE), **bound}
     if "Payload" in bound or "PayloadStream" in bound:
         raise ParameterError("The piped object has no place: the Payload is given on the line.", parameter="Payload")
-    return {**bound, "Payload": value.payload if isinstance(value, InvokeResult) else value}
+    if isinstance(value, JsonText):
+        return {**bound, "Payload": value.written}
+    return {**bound, "Payload": value.payload if isinstance(value, InvokeResult | ResultRecord) else value}
 
 
 def _by_property_name(value: Mapping[str, Any], cmdlet: Cmdlet) -> dict[str, Any]:
