@@ -18,8 +18,32 @@ if TYPE_CHECKING:
     from lmfunction import errors
     from lmfunction._api import defaults, invoke_lm, publish_lm_function
     from lmfunction._auth import Credential
+    from lmfunction._builder import Invoke
+    from lmfunction._bulk_result import BulkResult
     from lmfunction._explain import FunctionFailure
+    from lmfunction._function_dialect import client, lambda_invoke
     from lmfunction._model import Attempt, InvokeResult, Outcome
+    from lmfunction._pipeline import pipe
+    from lmfunction._python_verbs import (
+        expect,
+        export_csv,
+        first,
+        foreach,
+        format_list,
+        from_json,
+        group,
+        import_csv,
+        last,
+        measure,
+        out_file,
+        select,
+        sort,
+        table,
+        tee,
+        to_frame,
+        to_json,
+        where,
+    )
     from lmfunction._request import InvokeRequest
     from lmfunction._retry import RetryPolicy
     from lmfunction._session import Session
@@ -45,12 +69,14 @@ __version__ = "0.1.0"
 _HOMES = {
     "Attempt": "_model",
     "BulkError": "errors",
-    "ExpectationError": "errors",
+    "BulkResult": "_bulk_result",
     "Credential": "_auth",
+    "ExpectationError": "errors",
     "FunctionError": "errors",
     "FunctionFailure": "_explain",
     "GuardError": "errors",
     "InvocationInterrupted": "errors",
+    "Invoke": "_builder",
     "InvokeRequest": "_request",
     "InvokeResult": "_model",
     "JournalError": "errors",
@@ -64,21 +90,44 @@ _HOMES = {
     "ServiceError": "errors",
     "Session": "_session",
     "TransportError": "errors",
+    "client": "_function_dialect",
     "defaults": "_api",
     "errors": "",
+    "expect": "_python_verbs",
+    "export_csv": "_python_verbs",
+    "first": "_python_verbs",
+    "foreach": "_python_verbs",
+    "format_list": "_python_verbs",
+    "from_json": "_python_verbs",
+    "group": "_python_verbs",
+    "import_csv": "_python_verbs",
     "invoke_lm": "_api",
+    "lambda_invoke": "_function_dialect",
+    "last": "_python_verbs",
+    "measure": "_python_verbs",
+    "out_file": "_python_verbs",
+    "pipe": "_pipeline",
     "publish_lm_function": "_api",
+    "select": "_python_verbs",
+    "sort": "_python_verbs",
+    "table": "_python_verbs",
+    "tee": "_python_verbs",
+    "to_frame": "_python_verbs",
+    "to_json": "_python_verbs",
+    "where": "_python_verbs",
 }
 
 __all__ = [
     "Attempt",
     "BulkError",
+    "BulkResult",
     "Credential",
     "ExpectationError",
     "FunctionError",
     "FunctionFailure",
     "GuardError",
     "InvocationInterrupted",
+    "Invoke",
     "InvokeRequest",
     "InvokeResult",
     "JournalError",
@@ -92,10 +141,31 @@ __all__ = [
     "ServiceError",
     "Session",
     "TransportError",
+    "client",
     "defaults",
     "errors",
+    "expect",
+    "export_csv",
+    "first",
+    "foreach",
+    "format_list",
+    "from_json",
+    "group",
+    "import_csv",
     "invoke_lm",
+    "lambda_invoke",
+    "last",
+    "measure",
+    "out_file",
+    "pipe",
     "publish_lm_function",
+    "select",
+    "sort",
+    "table",
+    "tee",
+    "to_frame",
+    "to_json",
+    "where",
 ]
 
 

@@ -11,8 +11,9 @@ from lmfunction._member_values import CONVERSIONS, wrong
 from lmfunction._params import Cmdlet, Kind, Parameter
 from lmfunction.errors import ParameterError
 
-# A payload of None is JSON's null, and a function named None is a slip; elsewhere None means "not given".
-_TAKES_NONE: Final = frozenset(["Payload", "FunctionName"])
+# A payload of None is JSON's null, a function named None is a slip, and a verb's value may be compared with nothing;
+# elsewhere None means "not given".
+_TAKES_NONE: Final = frozenset(["Payload", "FunctionName", "Value"])
 
 
 def convert(cmdlet: Cmdlet, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def convert(cmdlet: Cmdlet, values: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in values.items():
         parameter = cmdlet.by_name[name]
-        if value is None and name not in _TAKES_NONE:
+        if value is None and name not in _TAKES_NONE and parameter.kind is not Kind.LITERAL:
             continue
         reader = _CONVERSIONS.get(parameter.kind)
         found[parameter.target] = reader(parameter, value) if reader else value
@@ -70,20 +71,45 @@ def _secret(parameter: Parameter, value: Any) -> str:
     return value
 
 
+def _names(parameter: Parameter, value: Any) -> list[Any]:
+    """Names, { blocks } and functions as a list, of one too."""
+    if isinstance(value, str):
+        value = [name.strip() for name in value.split(",") if name.strip()]
+    elif not isinstance(value, list | tuple):
+        value = [value]
+    for item in value:
+        if not (isinstance(item, str) and item.strip()) and not callable(item):
+            raise wrong(parameter, item, "names with commas between them, { blocks } or functions")
+    return list(value)
+
+
 def _variable(parameter: Parameter, value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"\+?[^\W\d]\w*", value):
         raise wrong(parameter, value, "a variable's name, or +NAME")
     return value
 
 
+def _names(parameter: Parameter, value: Any) -> list[Any]:
+    """Names of members: a list, `a,b`, or one that is computed: a block or a function."""
+    if isinstance(value, str):
+        return [name.strip() for name in value.split(",") if name.strip()]
+    found = list(value) if isinstance(value, list | tuple) else [value]
+    for name in found:
+        if not isinstance(name, str) and not callable(name):
+            raise wrong(parameter, name, "a name, a list of names or a function")
+    return found
+
+
 _CONVERSIONS: Final[Mapping[Kind, Callable[[Parameter, Any], Any]]] = {
     **CONVERSIONS,
     Kind.TEXT: _text,
+    Kind.NAMES: _names,
     Kind.SWITCH: _switch,
     Kind.SECONDS: _seconds,
     Kind.WHOLE: _whole,
     Kind.SECRET: _secret,
     Kind.VARIABLE: _variable,
+    Kind.NAMES: _names,
 }
 
 
