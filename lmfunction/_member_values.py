@@ -111,7 +111,9 @@ def file_bytes(parameter: Parameter, value: Any) -> bytes:
 
 
 def texts(parameter: Parameter, value: Any) -> list[str]:
-    """A list of texts: a list, a JSON list, or `a,b`. Enumerated ones are found in any case."""
+    """A list of texts: a list, a JSON list, or `a,b`; empty text is an empty list. Enumerated ones go in any case."""
+    if value == "":
+        return []
     if isinstance(value, str):
         value = _json_list(parameter, value) if value.lstrip().startswith("[") else value.split(",")
     if isinstance(value, Mapping | bytes) or not isinstance(value, Iterable):

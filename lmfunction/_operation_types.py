@@ -93,7 +93,7 @@ def singular(name: str) -> str:
 def _rows(member: Member, path: tuple[str, ...], *, required: bool) -> Iterator[Parameter]:
     if member.type != "structure" or len(path) == 1:
         yield _row(member, path, required=required and member.type != "structure")
-    for leaf in member.members:
+    for leaf in member.members if member.type == "structure" else ():
         # A structure may be given whole, so that none of its leaves is required by itself.
         yield from _rows(leaf, (*path, leaf.name), required=False)
 
@@ -101,8 +101,11 @@ def _rows(member: Member, path: tuple[str, ...], *, required: bool) -> Iterator[
 def _row(member: Member, path: tuple[str, ...], *, required: bool) -> Parameter:
     name = "_".join(path)
     text = plain_text(member.documentation)
+    names = ", ".join(leaf.name for leaf in member.members)
     if member.type == "structure":
-        text = f"{text} A mapping of {', '.join(leaf.name for leaf in member.members)}.".strip()
+        text = f"{text} A mapping of {names}.".strip()
+    elif member.type == "objects" and names:
+        text = f"{text} A list of mappings of {names}.".strip()
     choice = member.type == "text" and member.choices
     text = text or f"The member {'.'.join(path)} of the request"
     return Parameter(

@@ -12,7 +12,7 @@ from lmfunction._text import did_you_mean, one_line
 
 _MOST_COLUMNS: Final = 6
 # What tells one record from another, best first: the ends of members' names.
-_IDENTIFYING: Final = ("Name", "UUID", "Id", "Arn")
+_IDENTIFYING: Final = ("Name", "UUID", "Arn")
 
 
 class Record(Mapping[str, Any]):

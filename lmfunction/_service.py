@@ -33,7 +33,7 @@ _SCALARS: Final[Mapping[str, Type]] = {
 
 @dataclass(frozen=True)
 class Member:
-    """A member of a request or an answer. `members` are those of a structure; `minimum` is a number's."""
+    """A member of a request or an answer. `members` are a structure's, or those of a list's structures."""
 
     name: str
     type: Type
@@ -201,11 +201,12 @@ def _members(shape: Any, inside: tuple[str, ...] = ()) -> tuple[Member, ...]:
 
 def _member(name: str, shape: Any, parent: Any, inside: tuple[str, ...]) -> Member:
     kind = _type_of(shape)
-    nested = kind == "structure" and shape.name not in inside
+    structure = shape.member if kind == "objects" else shape
+    nested = structure.type_name == "structure" and structure.name not in inside
     enumerated = shape.member if kind == "texts" else shape
     return Member(
         name,
-        "map" if kind == "structure" and not nested else kind,
+        "map" if kind == "structure" and not nested else kind,  # a structure inside itself
         str(shape.member.name if shape.type_name == "list" else shape.name),
         str(shape.documentation or ""),
         name in parent.required_members,
@@ -213,7 +214,7 @@ def _member(name: str, shape: Any, parent: Any, inside: tuple[str, ...]) -> Memb
         shape.metadata.get("min") if kind in ("whole", "number") else None,
         bool(shape.metadata.get("sensitive")),
         shape.serialization.get("location") == "statusCode",
-        _members(shape, (*inside, shape.name)) if nested else (),
+        _members(structure, (*inside, structure.name)) if nested else (),
     )
 
 
