@@ -24,7 +24,7 @@ def convert(cmdlet: Cmdlet, values: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in values.items():
         parameter = cmdlet.by_name[name]
-        if value is None and name not in _TAKES_NONE and parameter.kind is not Kind.LITERAL:
+        if value is None and name not in _TAKES_NONE:
             continue
         reader = _CONVERSIONS.get(parameter.kind)
         found[parameter.target] = reader(parameter, value) if reader else value
@@ -71,6 +71,12 @@ def _secret(parameter: Parameter, value: Any) -> str:
     return value
 
 
+def _variable(parameter: Parameter, value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"\+?[^\W\d]\w*", value):
+        raise wrong(parameter, value, "a variable's name, or +NAME")
+    return value
+
+
 def _names(parameter: Parameter, value: Any) -> list[Any]:
     """Names, { blocks } and functions as a list, of one too."""
     if isinstance(value, str):
@@ -83,23 +89,6 @@ def _names(parameter: Parameter, value: Any) -> list[Any]:
     return list(value)
 
 
-def _variable(parameter: Parameter, value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"\+?[^\W\d]\w*", value):
-        raise wrong(parameter, value, "a variable's name, or +NAME")
-    return value
-
-
-def _names(parameter: Parameter, value: Any) -> list[Any]:
-    """Names of members: a list, `a,b`, or one that is computed: a block or a function."""
-    if isinstance(value, str):
-        return [name.strip() for name in value.split(",") if name.strip()]
-    found = list(value) if isinstance(value, list | tuple) else [value]
-    for name in found:
-        if not isinstance(name, str) and not callable(name):
-            raise wrong(parameter, name, "a name, a list of names or a function")
-    return found
-
-
 _CONVERSIONS: Final[Mapping[Kind, Callable[[Parameter, Any], Any]]] = {
     **CONVERSIONS,
     Kind.TEXT: _text,
@@ -109,7 +98,6 @@ _CONVERSIONS: Final[Mapping[Kind, Callable[[Parameter, Any], Any]]] = {
     Kind.WHOLE: _whole,
     Kind.SECRET: _secret,
     Kind.VARIABLE: _variable,
-    Kind.NAMES: _names,
 }
 
 

@@ -13,10 +13,12 @@ from lmfunction._grammar import Form, Help, Name, Splat, Stage, Value
 from lmfunction._mask import masked_line
 from lmfunction._params import Cmdlet, Kind, Parameter
 from lmfunction._text import did_you_mean
-from lmfunction._values import SWITCH_WORDS, Scope, read, resolve
+from lmfunction._values import LISTS, SWITCH_WORDS, Scope, read, resolve
 from lmfunction.errors import ParameterError
 
 Origin = Literal["typed", "splatted", "default", "body"]
+# How people who think of Python write what is -eq in a comparison's line.
+_SIGNS: Final = {"==": "-eq", "=": "-eq", "!=": "-ne", ">": "-gt", ">=": "-ge", "<": "-lt", "<=": "-le"}
 _STRENGTH: Final = {"default": 0, "splatted": 1, "body": 2, "typed": 2}
 
 
@@ -129,7 +131,7 @@ class _Binding:
             )
             raise self._error(f"-{parameter.name} needs a value: {what}.", token.column, parameter)
         tokens.pop(0)
-        self._bind(parameter, following)
+        self._bind(parameter, self._whole_list(following, tokens) if parameter.kind in LISTS else following)
 
     def _find(self, text: str, column: int) -> Parameter | None:
         """The parameter, or None when the text asks for help."""
@@ -174,13 +176,32 @@ class _Binding:
     def _take_positions(self) -> None:
         taken = {*self.bindings.values, *self.splatted}
         free = [p for p in self.bindings.cmdlet.positional if p.name not in taken]
-        for index, value in enumerate(self.positional):
-            if index >= len(free):
+        values = list(self.positional)
+        while values:
+            value = values.pop(0)
+            if not free:
                 raise self._error(self._too_many(value), value.column)
-            if free[index].kind in (Kind.EXPRESSION, Kind.NAMES):
-                self._bind(free[index], self._joined(self.positional[index:]))
-                break
-            self._bind(free[index], value)
+            parameter = free.pop(0)
+            if parameter.kind in (Kind.EXPRESSION, Kind.NAMES):
+                value, values = self._joined([value, *values]), []
+            elif parameter.kind in LISTS:
+                value = self._whole_list(value, values)
+            self._bind(parameter, value)
+
+    def _whole_list(self, first: Value | Bound, following: list[Any]) -> Value | Bound:
+        """The value, with those that follow it over a comma: blanks may stand beside commas, as in `a, 'b c'`."""
+        values = [first]
+        while following and self._comma_between(values[-1], following[0]):
+            values.append(following.pop(0))
+        return self._joined(values)
+
+    def _comma_between(self, left: Any, right: Any) -> bool:
+        if not isinstance(left, Value) or not isinstance(right, Value):
+            return False
+        return self._written(left).endswith(",") or self._written(right).startswith(",")
+
+    def _written(self, value: Value) -> str:
+        return value.text if value.form is Form.ARGUMENT else self.stage.source[value.column - 1 : value.end]
 
     def _joined(self, values: list[Value | Bound]) -> Value | Bound:
         """Values that follow each other as the one that they spell: an expression may hold blanks."""
@@ -194,6 +215,9 @@ class _Binding:
 
     def _too_many(self, value: Value | Bound) -> str:
         text = value.text if isinstance(value, Value) else ""
+        signs = [v.text for v in self.positional if isinstance(v, Value) and v.text in _SIGNS]
+        if signs and "EQ" in self.bindings.cmdlet.by_name:
+            return f"This value belongs to no parameter. Write {_SIGNS[signs[0]]} for {signs[0]}."
         hint = did_you_mean(text, self.bindings.cmdlet.by_name, prefix="-") if text.isidentifier() else ""
         return f"This value belongs to no parameter: every position is taken.{hint}"
 

@@ -15,6 +15,22 @@ _VARIABLE: Final = re.compile(
     r"""(?P<text>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|\$env:(?P<env>\w+)|\$(?P<constant>true|false|null)\b|\$(?P<name>[^\W\d]\w*)""",
     re.IGNORECASE,
 )
+_SIGNS: Final = {
+    "eq": "==",
+    "ne": "!=",
+    "gt": ">",
+    "ge": ">=",
+    "lt": "<",
+    "le": "<=",
+    "and": "and",
+    "or": "or",
+    "not": "not",
+    "in": "in",
+    "contains": "in",
+    "match": "re.search()",
+    "like": "fnmatch.fnmatch()",
+}
+_POWERSHELL: Final = re.compile(rf"(?<![\w-])-({'|'.join(_SIGNS)})\b", re.IGNORECASE)
 _CONSTANTS: Final = {"true": "True", "false": "False", "null": "None"}
 
 
@@ -80,7 +96,9 @@ class Block:
             self.code = compile(translated.strip(), "<block>", "eval")
         except (SyntaxError, ValueError) as error:
             why = getattr(error, "msg", None) or str(error)
-            raise fault(f"This block is not a Python expression: {why}.", self.source, 1) from None
+            hint = _POWERSHELL.search(_VARIABLE.sub("", self.source))
+            advice = f" Write Python's {_SIGNS[hint[1].lower()]} for {hint[0]}." if hint else ""
+            raise fault(f"This block is not a Python expression: {why}.{advice}", self.source, 1) from None
 
     def __call__(self, value: Any) -> Any:
         """What the expression gives for `value`."""
@@ -100,8 +118,11 @@ class Block:
 def property_of(value: Any, path: str) -> Any:
     """The member `path` (dotted, any case) of a mapping, a result or an object; None when there is none.
 
-    As in PowerShell, a list on the way gives the member of each of its elements.
+    A member whose own name holds the dots goes first. As in PowerShell, a list on the way gives the member of each of
+    its elements.
     """
+    if "." in path and isinstance(value, Mapping) and (whole := _member(value, path)) is not None:
+        return whole
     for name in path.split("."):
         value = _member(value, name)
         if value is None:

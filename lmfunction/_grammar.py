@@ -36,6 +36,7 @@ from lmfunction.errors import ParameterError
 # turn one into the other.
 _DASHES: Final = "-–—―"
 _NAME: Final = re.compile(r"[A-Za-z_][\w-]*")
+_DANGLING: Final = "Nothing follows this |."
 _ONE_PIPELINE: Final = "Only the end of a line may be a ';': one line is one pipeline."
 _LINE_END: Final = re.compile(r";[\s;]*(?:#.*)?\Z", re.DOTALL)
 
@@ -49,6 +50,7 @@ class Form(enum.Enum):
     PATH = "$name"
     EXPRESSION = "$(...)"
     WORD = "word"
+    LIST = "'...',$name"  # begins with a quoted text or a $name and goes on with a comma
     ARGUMENT = "argument"  # from the terminal: the shell has done the quoting
 
 
@@ -117,7 +119,7 @@ def parse_line(text: str) -> tuple[Stage, ...]:
             assert not isinstance(found, str)
             tokens.append(found)
     if stages and not tokens:
-        raise fault("Nothing follows this |.", text, scanner.last_pipe)
+        raise fault(_DANGLING, text, scanner.last_pipe)
     return (*stages, Stage(tuple(tokens), text, start))
 
 
@@ -145,31 +147,62 @@ def parse_arguments(arguments: Sequence[str], *, variables: bool = False) -> Sta
 
 
 def logical_lines(text: str) -> Iterator[str]:
-    """The pipelines of a text with several: one a line, continued by a trailing `|`, backtick or backslash, or while a
-    bracket or quote is open. Empty lines and comments are left out.
+    """The pipelines of a text with several: one a line, continued by a `|` at the end or at the begin of the next
+    line, by a backtick or backslash at the end, or while a bracket or quote is open. Empty lines and comments are left
+    out; inside an open quote everything stays as it is.
     """
-    pending = ""
+    pending, state = "", _State.WHOLE
     for line in text.splitlines():
         stripped = line.strip()
-        if not pending and (not stripped or stripped.startswith("#")):
+        if state is _State.QUOTED:
+            pending += f"\n{line}"
+        elif not stripped or stripped.startswith("#"):
             continue
-        pending = f"{pending} {stripped}" if pending else stripped
-        if pending.endswith(("`", "\\")) and not _is_open(pending[:-1]):
-            pending = pending[:-1].rstrip()
-        elif not pending.endswith("|") and not _is_open(pending):
-            yield pending
-            pending = ""
+        elif pending and (state is _State.OPEN or stripped.startswith("|")):
+            pending += f" {stripped}"
+        else:
+            if pending:
+                yield pending
+            pending = stripped
+        pending, state = _continued(pending)
     if pending:
         yield pending
 
 
-def _is_open(text: str) -> bool:
-    """Whether a bracket or a quote is still to be closed."""
+class _State(enum.Enum):
+    """How a line ends: whole, to be continued, or inside a quote."""
+
+    WHOLE = 0
+    OPEN = 1
+    QUOTED = 2
+
+
+def _continued(text: str) -> tuple[str, _State]:
+    """The line without a comment or sign of continuation at its end, and how it ends."""
+    if text.endswith(("`", "\\")) and _ending(text[:-1]) is not _State.QUOTED:
+        return text[:-1].rstrip(), _State.OPEN
+    return _without_comment(text), _ending(text)
+
+
+def _ending(text: str) -> _State:
     try:
         parse_line(text)
     except ParameterError as error:
-        return "is not closed" in str(error.args[0])
-    return False
+        message = str(error.args[0])
+        if "is not closed" in message:
+            return _State.QUOTED if message[len("This ")] in QUOTES else _State.OPEN
+        return _State.OPEN if message == _DANGLING else _State.WHOLE
+    return _State.WHOLE
+
+
+def _without_comment(text: str) -> str:
+    scanner = Scanner(text)
+    try:
+        while scanner.next_token() is not None:
+            pass
+    except ParameterError:
+        return text  # the comment's place is not known; what is wrong is told when the line is run
+    return text[: scanner.pos].rstrip()
 
 
 class Scanner:
@@ -272,6 +305,10 @@ class Scanner:
         else:
             return self._word(Form.BRACKETED if char in "{[" else Form.WORD)
         if not self._boundary(value.end):
+            if self.text[value.end] == ",":
+                return self._word(Form.LIST)
+            if char == '"' and self.text[value.end] in ".[":
+                return self._word(Form.WORD)  # JMESPath's "quoted name".more
             hint = ' Put text around a $variable in double quotes: "orders-$stage".' if char in "$@" else ""
             raise fault(f"Unexpected text after the value.{hint}", self.text, value.end + 1)
         self.pos = value.end

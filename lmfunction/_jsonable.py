@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,6 +30,24 @@ def jsonable(value: Any) -> Any:
     if callable(getattr(value, "tolist", None)):  # numpy
         return jsonable(value.tolist())
     return str(value)
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """JSON text of what `jsonable` gave, on one line without blanks unless indented. NaN, which JSON lacks, is null."""
+    separators = (",", ":") if indent is None else None
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, allow_nan=False)
+    except ValueError:
+        finite = _finite(value)
+    return json.dumps(finite, ensure_ascii=False, indent=indent, separators=separators, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def members_of(value: Any) -> dict[str, Any]:

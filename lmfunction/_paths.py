@@ -112,6 +112,23 @@ def bracket_end(text: str, start: int, source: str) -> int:
     raise fault(f"This {text[expected[-1][1]]} is not closed.", source, expected[-1][1] + 1)
 
 
+def list_items(text: str) -> list[str]:
+    """What stands between the commas of `text`, but those inside quotes and brackets. Empty items are dropped."""
+    items, start, position = [], 0, 0
+    while position < len(text):
+        char = text[position]
+        if char in OPEN:
+            position = bracket_end(text, position, text)
+        elif char in QUOTES:
+            position = quote_end(text, position, text)
+        else:
+            if char == ",":
+                items.append(text[start:position])
+                start = position + 1
+            position += 1
+    return [item.strip() for item in (*items, text[start:]) if item.strip()]
+
+
 def quote_end(text: str, start: int, source: str) -> int:
     """The position after the quote that closes the one at `start`; a backslash escapes what follows it."""
     position = start + 1

@@ -92,12 +92,17 @@ class FunctionStage(Stage):
 
     def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
         """What the function gives for each object."""
-        for value in objects:
-            try:
-                yield self.function(value)
-            except Exception as error:
-                name = getattr(self.function, "__name__", "the function")
-                raise LMError(f"{name}() failed: {one_line(f'{type(error).__name__}: {error}', 200)}") from error
+        return map(self.call, objects)
+
+    def call(self, value: Any) -> Any:
+        """What the function gives for one object. Raises LMError for whatever it raises."""
+        try:
+            return self.function(value)
+        except LMError:
+            raise
+        except Exception as error:
+            name = getattr(self.function, "__name__", "the function")
+            raise LMError(f"{name}() failed: {one_line(f'{type(error).__name__}: {error}', 200)}") from error
 
     def __repr__(self) -> str:
         return f"${getattr(self.function, '__name__', 'function')}"
@@ -141,10 +146,21 @@ class Objects(list[Any]):
         return run([self], as_stages(other)) if is_function(other) else NotImplemented
 
 
+class Whole(list[Any]):
+    """A list that is one object: it flows on as it is."""
+
+
+class Stopped(Exception):  # noqa: N818 - no error: the run ends here, and nobody sees it
+    """Ends a run in which -WhatIf showed what would be sent: no later stage writes or expects anything."""
+
+
 def run(objects: Iterable[Any], stages: Iterable[Stage], *, empty: Any = NOTHING, many: bool = False) -> Any:
     """What the pipeline emits: a list when something was enumerated, else the one object, else `empty`."""
     flow = Flow(many)
-    found = list(_spread(Pipe(tuple(stages)).run(iter(objects), flow), flow))
+    try:
+        found = list(_spread(Pipe(tuple(stages)).run(iter(objects), flow), flow))
+    except Stopped:
+        return empty
     if flow.many:
         return Objects(found)
     return found[0] if found else empty
@@ -163,6 +179,8 @@ def enumerated(objects: Iterable[Any], flow: Flow) -> Iterator[Any]:
 
 def rows_of(value: Any) -> Iterable[Any] | None:
     """The elements of a collection, or None for what is one object."""
+    if isinstance(value, Whole):
+        return None
     if isinstance(value, list | tuple | range | set | frozenset):
         return value
     if is_frame(value):
@@ -203,10 +221,11 @@ def as_stages(value: Any) -> tuple[Stage, ...]:
 
 
 def _spread(objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
-    """The last stage's objects: lists are taken apart, a data frame or a bulk result is the value itself."""
+    """The last stage's objects: collections are taken apart, a data frame or a bulk result is the value itself."""
     for value in objects:
-        if isinstance(value, list | tuple | Iterator):
-            flow.many = True
-            yield from value
-        else:
+        rows = rows_of(value) if isinstance(value, list | tuple | set | frozenset | Iterator | Source) else None
+        if rows is None:
             yield value
+        else:
+            flow.many = True
+            yield from rows

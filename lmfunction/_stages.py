@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from lmfunction import _cmdlets, _sinks, _verbs
+from lmfunction import _cmdlets, _conditions, _csv, _figures, _outputs, _selecting, _sinks, _verbs
 from lmfunction._arguments import convert
 from lmfunction._bulk import invoke_many
 from lmfunction._cmdlets import Engine
@@ -20,28 +20,32 @@ from lmfunction._table import INVOKE
 from lmfunction.errors import ParameterError
 
 _RUN: Final[Mapping[str, Callable[[Iterator[Any], Flow, Mapping[str, Any]], Iterator[Any]]]] = {
-    "Select-Object": _verbs.select,
-    "Where-Object": _verbs.where,
+    "Select-Object": _selecting.select,
+    "Where-Object": _conditions.where,
     "ForEach-Object": _verbs.foreach,
-    "Sort-Object": _verbs.sort,
-    "Group-Object": _verbs.group,
-    "Measure-Object": _verbs.measure,
+    "Sort-Object": _figures.sort,
+    "Group-Object": _figures.group,
+    "Measure-Object": _figures.measure,
     "Select-First": _verbs.first,
     "Select-Last": _verbs.last,
-    "Expect-Object": _verbs.expect,
+    "Expect-Object": _conditions.expect,
     "ConvertTo-Json": _verbs.to_json,
     "ConvertFrom-Json": _verbs.from_json,
     "Format-Table": _sinks.format_table,
     "Format-List": _sinks.format_list,
-    "Out-File": _sinks.out_file,
-    "Export-Csv": _sinks.export_csv,
-    "Import-Csv": _sinks.import_csv,
+    "Out-File": _outputs.out_file,
+    "Export-Csv": _csv.export_csv,
+    "Import-Csv": _csv.import_csv,
     "ConvertTo-DataFrame": _sinks.to_frame,
 }
 _CHECKS: Final[Mapping[str, Callable[[Mapping[str, Any]], object]]] = {
-    "Select-Object": _verbs.check_select,
-    "Where-Object": _verbs.condition,
-    "Expect-Object": _verbs.condition,
+    "Select-Object": _selecting.check_select,
+    "Where-Object": _conditions.condition,
+    "Expect-Object": _conditions.condition,
+    "ForEach-Object": _verbs.worker,
+    "Out-File": _outputs.check_file,
+    "Export-Csv": _csv.check_export,
+    "Import-Csv": _csv.check_delimiter,
 }
 _ENDS: Final = frozenset(
     ["Measure-Object", "ConvertTo-Json", "Format-Table", "Format-List", "Out-File", "Export-Csv", "ConvertTo-DataFrame"]
@@ -58,6 +62,8 @@ class VerbStage(Stage):
 
     def __post_init__(self) -> None:
         check = _CHECKS.get(self.cmdlet.name)
+        if self.cmdlet.name == "Tee-Object" and "file_path" in self.options:
+            check = _outputs.check_file
         if check is not None:
             check(self.options)
 
@@ -75,7 +81,7 @@ class VerbStage(Stage):
     def _tee(self, objects: Iterator[Any]) -> Iterator[Any]:
         variable = self.options.get("variable")
         if variable is None:
-            return _sinks.tee_file(objects, self.options["file_path"], append=bool(self.options.get("append")))
+            return _outputs.tee_file(objects, self.options)
         return self._keeping(objects, variable)
 
     def _keeping(self, objects: Iterator[Any], variable: str) -> Iterator[Any]:
@@ -84,11 +90,13 @@ class VerbStage(Stage):
             variable = variable[1:]
             held = self.door.scope.names.get(variable, [])
             kept = [*held] if isinstance(held, list) else [held]
-        for value in objects:
-            kept.append(value)
-            yield value
         assert self.door.assign is not None
-        self.door.assign(variable, kept)
+        try:
+            for value in objects:
+                kept.append(value)
+                yield value
+        finally:  # also when a later stage has enough, or fails: what came is kept
+            self.door.assign(variable, kept)
 
     def __repr__(self) -> str:
         options = " ".join(f"-{name} {value!r}" for name, value in self.options.items())

@@ -10,18 +10,19 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from lmfunction import _json, _wire
 from lmfunction._blocks import Block
 from lmfunction._files import read_file, read_text_file
-from lmfunction._grammar import Form, Value
+from lmfunction._grammar import Form, Value, parse_line
 from lmfunction._params import Kind, Parameter
-from lmfunction._paths import Expression, Part, Path, braced_path, json_objects
+from lmfunction._paths import Expression, Part, Path, braced_path, fault, json_objects, list_items
 from lmfunction._text import did_you_mean
 from lmfunction.errors import ParameterError
 
+LISTS: Final = frozenset([Kind.NAMES, Kind.LITERAL, Kind.LIST])
 _CONSTANTS: Final = {"true": True, "false": False, "null": None}
 SWITCH_WORDS: Final = {"true": True, "$true": True, "1": True, "false": False, "$false": False, "0": False}
 
@@ -45,6 +46,9 @@ def read(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
 
     Raises ParameterError at the value's column, or inside it where JSON is broken.
     """
+    if value.form is Form.LIST and parameter.kind not in LISTS:
+        hint = ' Put text around a $variable in double quotes: "orders-$stage".' if value.text[0] in "$@" else ""
+        raise fault(f"Unexpected text after the value.{hint}", source, value.column + len(list_items(value.text)[0]))
     try:
         return _READERS.get(parameter.kind, _read_text)(parameter, value, scope, source)
     except ParameterError as error:
@@ -194,11 +198,11 @@ def _read_block(parameter: Parameter, value: Value, scope: Scope, source: str) -
 
 
 def _read_names(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
-    """Names with commas between them, or a list behind a `$variable`."""
-    found = _read_block(parameter, value, scope, source)
-    if not isinstance(found, str):
-        return found
-    return [name.strip() for name in found.split(",") if name.strip()]
+    """Names, { blocks } and functions with commas between them, or a list behind a `$variable`."""
+    items = _items(value)
+    if len(items) == 1:
+        return _read_block(parameter, items[0], scope, source)
+    return [_read_block(parameter, item, scope, source) for item in items]
 
 
 def _read_list(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
@@ -214,13 +218,31 @@ def _read_literal(parameter: Parameter, value: Value, scope: Scope, source: str)
     found, taken = _object(parameter, value, scope)
     if taken:
         return found
+    items = _items(value)
+    if len(items) > 1:
+        return [_read_literal(parameter, item, scope, source) for item in items]
+    value = items[0]
     if value.form is Form.BRACKETED:
         return json.loads(_read_json(parameter, value, scope, source))
     found = _read_text(parameter, value, scope, source)
-    if value.form not in (Form.WORD, Form.ARGUMENT) or not isinstance(found, str):
-        return found
-    items = [_typed(item) for item in found.split(",")]
-    return items if len(items) > 1 else items[0]
+    return _typed(found) if value.form in (Form.WORD, Form.ARGUMENT) and isinstance(found, str) else found
+
+
+def _items(value: Value) -> list[Value]:
+    """The values between the commas of a value that was not written as one quoted text, variable or expression."""
+    if value.form not in (Form.WORD, Form.LIST, Form.BRACKETED, Form.ARGUMENT):
+        return [value]
+    texts = list_items(value.text)
+    if value.form is Form.ARGUMENT or texts == [value.text]:
+        return [replace(value, text=text) for text in texts] or [value]
+    return [_item(text, value) for text in texts] or [value]
+
+
+def _item(text: str, whole: Value) -> Value:
+    tokens = [token for stage in parse_line(text) for token in stage.tokens]
+    if len(tokens) == 1 and isinstance(tokens[0], Value):
+        return replace(tokens[0], column=whole.column)
+    return Value(Form.WORD, text, whole.column, end=whole.end)
 
 
 def _typed(word: str) -> Any:
