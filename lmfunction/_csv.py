@@ -7,6 +7,7 @@ such ' away again.
 from __future__ import annotations
 
 import csv
+import itertools
 import pathlib
 import re
 import sys
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lmfunction._jsonable import members_of
-from lmfunction._outputs import Options, Writing, line_of, path_of
+from lmfunction._outputs import Options, Writing, check_file, line_of, path_of
 from lmfunction._pipeline import Flow
 from lmfunction.errors import ParameterError
 
@@ -33,12 +34,18 @@ def check_delimiter(options: Options) -> str:
     return delimiter
 
 
+def check_export(options: Options) -> None:
+    """Refuses a delimiter that is none, and a file that cannot be written. Raises ParameterError."""
+    check_delimiter(options)
+    check_file(options)
+
+
 def export_csv(objects: Iterator[Any], flow: Flow, options: Options) -> Iterator[Any]:
     """Export-Csv: a column for every member that an object has, in the order in which they first appear."""
     delimiter = check_delimiter(options)
     rows = [members_of(value) for value in objects]
     flow.many = False
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    columns: list[str] = list(dict.fromkeys(name for row in rows for name in row))
     existing = _columns_of(path_of(options), delimiter) if options.get("append") else None
     if existing is not None:
         strange = next((name for name in columns if name not in existing), None)
@@ -51,10 +58,8 @@ def export_csv(objects: Iterator[Any], flow: Flow, options: Options) -> Iterator
         columns = existing
     with Writing(options) as file:
         writers = [csv.writer(file, delimiter=delimiter, lineterminator="\n", quoting=q) for q in _QUOTING]
-        for cells in [
-            *([columns] if existing is None and columns else []),
-            *([r.get(c) for c in columns] for r in rows),
-        ]:
+        header: list[list[Any]] = [columns] if existing is None and columns else []
+        for cells in itertools.chain(header, ([row.get(name) for name in columns] for row in rows)):
             texts = [safe_cell(cell) for cell in cells]
             # Python 3.11 and 3.12 write a lone CR without quotes and cannot read it back.
             writers[any("\r" in text for text in texts)].writerow(texts)

@@ -222,7 +222,7 @@ def _read_literal(parameter: Parameter, value: Value, scope: Scope, source: str)
     if len(items) > 1:
         return [_read_literal(parameter, item, scope, source) for item in items]
     value = items[0]
-    if value.form is Form.BRACKETED:
+    if value.form is Form.BRACKETED and value.text[-1] in "]}":  # `[a-c]*` is a wildcard pattern
         return json.loads(_read_json(parameter, value, scope, source))
     found = _read_text(parameter, value, scope, source)
     return _typed(found) if value.form in (Form.WORD, Form.ARGUMENT) and isinstance(found, str) else found
