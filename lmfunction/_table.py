@@ -235,8 +235,8 @@ def _lazy(name: str, operation: str) -> LazyCmdlet:
 
 # Names that AWS Tools had before and keep.
 _LEGACY: Final = {
-    "Get-LMFunctionList": ("Get-LMFunctions",),
-    "Get-LMEventSourceMappingList": ("Get-LMEventSourceMappings",),
+    "Get-LMFunctionList": ("get_lm_functions", "Get-LMFunctions"),
+    "Get-LMEventSourceMappingList": ("get_lm_event_source_mappings", "Get-LMEventSourceMappings"),
 }
 # The operation of the API behind each cmdlet, one to one, by the cmdlet's PowerShell name.
 OPERATIONS: Final[Mapping[str, str]] = _operations_by_cmdlet()

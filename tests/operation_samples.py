@@ -50,6 +50,8 @@ def wire_of(value: Any) -> Any:
     """A value as rest-json carries it in a body: times as seconds."""
     if isinstance(value, dict):
         return {name: wire_of(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [wire_of(item) for item in value]
     if isinstance(value, datetime.datetime):
         return value.timestamp()
     return value
