@@ -6,6 +6,7 @@ daemons: an interrupted run neither waits for its calls nor keeps the process al
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -146,9 +147,12 @@ class _Crew:
             self.jobs.put(None)
 
     def _take(self) -> Job:
-        job = self.done.get()
-        del self.open[job.item.index]
-        return job
+        while True:
+            # In steps: where the caller is not the main thread, Ctrl-C reaches it between two of them only.
+            with contextlib.suppress(queue.Empty):
+                job = self.done.get(timeout=0.1)
+                del self.open[job.item.index]
+                return job
 
     def _work(self) -> None:
         while (job := self.jobs.get()) is not None:

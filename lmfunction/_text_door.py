@@ -53,6 +53,11 @@ class TextDoor:
         """The stream whose width and colours a card on stdout gets."""
         return self.stdout
 
+    @property
+    def error_screen(self) -> TextIO:
+        """The stream that a card on stderr is drawn for."""
+        return self.stderr
+
     def guarded(self, action: Callable[[], int]) -> int:
         """The exit code that `action` gives, or that of its error, which is told in a few lines."""
         try:
@@ -84,8 +89,8 @@ class TextDoor:
         """Something beside the results: help goes to stdout, which was asked for; a card to a person's stderr."""
         if isinstance(shown, str):
             self.write(shown)
-        elif self.stderr.isatty() or not isinstance(shown, InvokeResult):
-            self.say(as_text(shown, self.stderr))
+        elif self.error_screen.isatty() or not isinstance(shown, InvokeResult):
+            self.say(as_text(shown, self.error_screen))
 
     def tell(self, level: Level, text: str) -> None:
         """A message."""
