@@ -154,19 +154,19 @@ _PUBLISH: Final = Cmdlet(
         Parameter(
             "Timeout",
             Kind.WHOLE,
-            "Seconds the function may run.",
+            "Seconds the function may run. The default is a new function's; an existing one keeps its own.",
             minimum=1,
             maximum=900,
-            default="3 for a new function",
+            default="3",
             path=("Timeout",),
         ),
         Parameter(
             "MemorySize",
             Kind.WHOLE,
-            "Memory in MB.",
+            "Memory in MB. The default is a new function's; an existing one keeps its own.",
             minimum=128,
             maximum=10_240,
-            default="128 for a new function",
+            default="128",
             path=("MemorySize",),
         ),
         Parameter(
