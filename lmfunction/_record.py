@@ -100,6 +100,14 @@ class Records(list[Any]):
     def __repr__(self) -> str:
         return one_line(f"<{len(self)} {self._type}: {', '.join(map(_label, self[:5]))}", 160) + ">"
 
+    def pipeline_objects(self) -> Iterator[Any]:
+        """The records one by one, for a pipeline and for a program that reads lines."""
+        return iter(self)
+
+    def to_dict(self) -> list[Any]:
+        """The records as plain dicts."""
+        return [record.to_dict() if isinstance(record, Record) else record for record in self]
+
     def __reduce__(self) -> Any:
         return Records, (self._type, list(self))
 

@@ -170,4 +170,4 @@ def _plain(value: Any) -> Any:
         return base64.b64encode(value).decode()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
-    return str(value)
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -206,9 +206,9 @@ def _read_names(parameter: Parameter, value: Value, scope: Scope, source: str) -
 
 
 def _read_list(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
-    """Texts: `a,b`, a JSON list, a `$variable`. What stands in quotes is one text."""
+    """Texts: `a,b`, a JSON list, a `$variable`. What stands in quotes is one text; `''` is an empty list."""
     found = _read_typed(parameter, value, scope, source)
-    return [found] if value.form in (Form.LITERAL, Form.TEMPLATE) and isinstance(found, str) else found
+    return [found] if found and value.form in (Form.LITERAL, Form.TEMPLATE) and isinstance(found, str) else found
 
 
 def _read_literal(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
