@@ -9,13 +9,14 @@ from typing import Any, Final, Self
 from lmfunction import _runners
 from lmfunction._arguments import convert
 from lmfunction._bulk_result import BulkResult
-from lmfunction._cmdlets import Engine
+from lmfunction._client import Plan
+from lmfunction._cmdlets import Engine, gather
 from lmfunction._common_rows import CONNECTION
 from lmfunction._door import NOTHING, Door
 from lmfunction._hooks import Hooks, HttpRequest, add_interceptor
 from lmfunction._model import InvokeResult
 from lmfunction._params import Kind, Parameter
-from lmfunction._pipeline import Flow, Stage
+from lmfunction._pipeline import Flow, Stage, Stopped
 from lmfunction._request import InvokeRequest
 from lmfunction._retry import RetryPolicy
 from lmfunction._session import Session, call, default_session, python_door
@@ -106,25 +107,34 @@ class Invoke(Stage):
         """The results of one call for each object."""
         if "InputObject" in self._values:
             raise ParameterError("InputObject is set, and objects are piped in: give one of them.")
-        plans: list[Any] = []
+        plans: list[Plan] = []
         door, last = self._door(flow, plans)
         stage = InvokeStage(self._values, self._engine(), door)
         if last:
             flow.last = stage
-        for emitted in stage.run(objects, flow):
-            if not last and isinstance(emitted, BulkResult) and not emitted.ok:
-                door.tell("warning", emitted.left_out())
-            yield emitted
-        yield from _planned(plans, door, last)
+        try:
+            for emitted in stage.run(objects, flow):
+                if plans:
+                    continue  # it holds what `what_if` did not send
+                if not last and isinstance(emitted, BulkResult) and not emitted.ok and self._action() == "Continue":
+                    door.tell("warning", emitted.left_out())
+                yield emitted
+        except Stopped:
+            _tell(plans, door)
+            raise
+        flow.many = flow.many or len(plans) > 1
+        yield from plans
 
     def begin(self, flow: Flow) -> Iterator[Any]:
         """The result of the call, for a pipe that it begins."""
-        plans: list[Any] = []
-        door, last = self._door(flow, plans)
+        plans: list[Plan] = []
+        door, _ = self._door(flow, plans)
         emitted = _runners.run(INVOKE, self._values, self._engine(), door, lambda _: None)
-        if emitted is not NOTHING and (last or not isinstance(emitted, InvokeResult) or emitted.ok):
+        if plans:
+            _tell(plans, door)
+            raise Stopped
+        if emitted is not NOTHING and (not isinstance(emitted, InvokeResult) or emitted.ok):
             yield emitted
-        yield from _planned(plans, door, last)
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):
@@ -162,14 +172,21 @@ class Invoke(Stage):
         engine = (self._session or default_session()).engine
         return dataclasses.replace(engine, policy=self._policy or engine.policy, hooks=self._hooks)
 
-    def _door(self, flow: Flow, plans: list[Any]) -> tuple[Door, bool]:
-        """The door inside a pipe, which keeps what `what_if` shows, and whether nothing follows."""
+    def _action(self) -> Any:
+        """The ErrorAction that is set for the call, wherever; None where none is."""
+        return gather(INVOKE, self._values, self._engine()).arguments.get("error_action")
+
+    def _door(self, flow: Flow, plans: list[Plan]) -> tuple[Door, bool]:
+        """The door inside a pipe, which keeps what `what_if` shows, and whether nothing follows.
+
+        Where something follows, a failure stops the pipe, as in a line: its answer cannot be passed on.
+        """
         last = flow.last is self
 
         def show(shown: Any) -> None:
-            if not isinstance(shown, InvokeResult):
+            if isinstance(shown, Plan):
                 plans.append(shown)
-            elif not last and self._values.get("ErrorAction", "Stop").casefold() == "continue":
+            elif isinstance(shown, InvokeResult) and not last and self._action() == "Continue":
                 text = one_line(str(shown.error), 200)
                 door.tell("warning", f"{shown.request.label} failed and is not passed on: {text}")
 
@@ -277,10 +294,6 @@ def _shown(parameter: Parameter, value: Any) -> str:
     return one_line(repr(value), 100) if parameter.kind in _PLAIN else f"<{type(value).__name__}>"
 
 
-def _planned(plans: list[Any], door: Door, last: bool) -> Iterator[Any]:
-    """What `what_if` showed: the value of a pipe that ends here, a message in the middle of one."""
-    if last:
-        yield from plans
-        return
+def _tell(plans: list[Plan], door: Door) -> None:
     for plan in plans:
         door.tell("verbose", repr(plan))

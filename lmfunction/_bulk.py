@@ -11,14 +11,15 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lmfunction._bulk_result import BulkResult, Item
 from lmfunction._cmdlets import Call, Engine, prepare
 from lmfunction._door import Door
 from lmfunction._model import InvokeResult
-from lmfunction.errors import BulkError, FunctionError, InvocationInterrupted, LMError, ParameterError, TransportError
+from lmfunction._text import one_line
+from lmfunction.errors import BulkError, InvocationInterrupted, LMError, TransportError
 
 OnResult = Callable[[InvokeResult], None]
 
@@ -42,38 +43,45 @@ def invoke_many(
     """Invokes once for each of `objects`, whose parameters `bind` gives.
 
     With ErrorAction Stop the first failure ends the feeding; calls under way are waited for, then BulkError is raised,
-    whose `result` holds everything. On Ctrl-C InvocationInterrupted is raised at once, with `result` too.
+    whose `result` holds everything; so it is when the objects themselves cannot be read on. On Ctrl-C
+    InvocationInterrupted is raised at once, with `result` too: nothing more is sent, not even again.
     """
     run = BulkResult(retry=lambda again: invoke_many(again, bind, engine, door, on_result, limit))
     crew = _Crew(engine, limit)
     start = time.monotonic()
-    stopping: Item | None = None
+    stopping = False
+    unreadable: Exception | None = None
+    source = iter(objects)
     try:
-        for index, value in enumerate(objects):
-            item = Item(index, value)
+        while not stopping:
+            try:
+                value = next(source)
+            except StopIteration:
+                break
+            except Exception as error:  # noqa: BLE001 - the user's iterator; what was sent before must stay reachable
+                unreadable = error
+                break
+            item = Item(len(run.items), value)
             run.items.append(item)
             call = _prepared(item, bind, engine, door)
-            if call is not None:
-                for done in crew.send(Job(item, call)):
-                    stopping = stopping or _stops(done, door, on_result)
-            elif item.error is not None and door.error_action == "Stop":
-                stopping = item
-            if stopping is not None:
-                break
+            for done in crew.send(Job(item, call)) if call is not None else ():
+                stopping |= _stops(done, door, on_result)
+            stopping |= item.error is not None and call is None and door.error_action == "Stop"
         for done in crew.drain():
-            stopping = stopping or _stops(done, door, on_result)
+            stopping |= _stops(done, door, on_result)
     except KeyboardInterrupt:
         raise _interrupted(run, crew) from None
     finally:
         crew.dismiss()
         run.elapsed_ms = (time.monotonic() - start) * 1000
-    if stopping is not None:
-        stopping = next(item for item in run.items if not item.ok)
+    if stopping:
+        raise _stopped(run)
+    if unreadable is not None:
+        why = one_line(f"{type(unreadable).__name__}: {unreadable}", 200)
         raise BulkError(
-            f"Stopped at object {stopping.index + 1}: {stopping.told()}\n  {len(run.succeeded):,} had succeeded, the "
-            "rest was not sent. The error's .result holds them all.",
+            f"Object {len(run.items) + 1} could not be read: {why}\n  {_told(run)} The error's .result holds them.",
             result=run,
-        )
+        ) from unreadable
     return run
 
 
@@ -83,22 +91,38 @@ def _prepared(item: Item, bind: Callable[[Any], Mapping[str, Any]], engine: Engi
         call = prepare(bind(item.input), engine, door)
         item.select = call.select if call is not None else None
         return call
-    except (ParameterError, FunctionError) as error:
+    except LMError as error:
         item.error = error
         return None
 
 
-def _stops(job: Job, door: Door, on_result: OnResult) -> Item | None:
-    """The job's item when its failure ends the run."""
+def _stops(job: Job, door: Door, on_result: OnResult) -> bool:
+    """Whether the job's failure ends the run."""
     if job.item.result is not None:
         on_result(job.item.result)
-    return job.item if not job.item.ok and job.call.error_action(door) == "Stop" else None
+    return not job.item.ok and job.call.error_action(door) == "Stop"
+
+
+def _stopped(run: BulkResult) -> BulkError:
+    first = next(item for item in run.items if not item.ok)
+    return BulkError(
+        f"Stopped at object {first.index + 1}: {first.told()}\n  {_told(run)} Nothing more was sent. "
+        "The error's .result holds them all.",
+        result=run,
+    )
+
+
+def _told(run: BulkResult) -> str:
+    counts = ((len(run.succeeded), "succeeded"), (len(run.failed), "failed"), (len(run.unknown), "are unknown"))
+    told = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+    return f"{told}." if told else "None had succeeded."
 
 
 def _interrupted(run: BulkResult, crew: _Crew) -> InvocationInterrupted:
-    under_way = crew.under_way()
+    under_way = crew.abandon()
     for item in under_way:
         item.error = TransportError("Stopped while the call was under way.", sent=None, outcome="UNKNOWN")
+    crew.stopped.set()
     return InvocationInterrupted(
         f"Stopped. {len(run.succeeded):,} had succeeded, {len(under_way):,} were under way and may still be running; "
         "AWS cannot cancel an invocation. The error's .result holds what is known.",
@@ -107,11 +131,16 @@ def _interrupted(run: BulkResult, crew: _Crew) -> InvocationInterrupted:
     )
 
 
+class _Abandoned(Exception):  # noqa: N818 - ends a wait between two tries, nobody sees it
+    pass
+
+
 class _Crew:
     """Threads that send, started as work comes, at most `limit` of them."""
 
     def __init__(self, engine: Engine, limit: int) -> None:
-        self.engine = engine
+        self.stopped = threading.Event()
+        self.engine = replace(engine, policy=replace(engine.policy, sleep=self._sleeper(engine.policy.sleep)))
         self.limit = limit
         self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self.done: queue.SimpleQueue[Job] = queue.SimpleQueue()
@@ -135,11 +164,15 @@ class _Crew:
         while self.open:
             yield self._take()
 
-    def under_way(self) -> list[Item]:
-        """The items that were handed over and have not come back."""
-        while not self.done.empty():
-            self._take()
-        return list(self.open.values())
+    def abandon(self) -> list[Item]:
+        """Takes back what no thread has begun, and gives the items whose calls are under way."""
+        with contextlib.suppress(queue.Empty):
+            while (job := self.jobs.get_nowait()) is not None:
+                self.open.pop(job.item.index, None)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.open.pop(self.done.get_nowait().item.index, None)
+        return [item for item in self.open.values() if item.result is None]
 
     def dismiss(self) -> None:
         """Lets the threads end when they have nothing left to send."""
@@ -154,11 +187,33 @@ class _Crew:
                 del self.open[job.item.index]
                 return job
 
+    def _sleeper(self, sleep: Callable[[float], None]) -> Callable[[float], None]:
+        """The wait between two tries, which ends with the run: what was stopped is not sent again."""
+
+        def wait(seconds: float) -> None:
+            if sleep is time.sleep:
+                self.stopped.wait(seconds)
+            else:
+                sleep(seconds)
+            if self.stopped.is_set():
+                raise _Abandoned
+
+        return wait
+
     def _work(self) -> None:
         while (job := self.jobs.get()) is not None:
             try:
                 job.item.result = job.call.send(self.engine)
             except LMError as error:
                 job.item.error = error
+            except _Abandoned:
+                job.item.error = TransportError(
+                    "Stopped before it was sent again; it did not run.", sent=False, outcome="NOT_SENT"
+                )
+            except Exception as error:  # noqa: BLE001 - a thread that ended would take its answer with it
+                job.item.error = TransportError(
+                    f"The call failed inside lmfunction: {one_line(f'{type(error).__name__}: {error}', 200)}.",
+                    sent=None,
+                )
             finally:
                 self.done.put(job)

@@ -38,6 +38,25 @@ class Item:
         """Whether it was invoked and did not fail."""
         return self.result is not None and self.result.ok
 
+    def failure(self) -> LMError:
+        """Why there is no good answer, as an error."""
+        if self.result is None:
+            return self.error or LMError("It was not sent.")
+        try:
+            self.result.raise_for_error()
+        except LMError as error:
+            return error
+        raise ValueError("it did not fail")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Place, outcome, input and what became of it, as plain data."""
+        found = {"Index": self.index, "Outcome": self.outcome.value, "Input": self.input, "Error": self.told()}
+        request_id = self.result.request_id if self.result is not None else getattr(self.error, "request_id", None)
+        return found | ({"RequestId": request_id} if request_id else {})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "select": None}
+
     def told(self) -> str:
         """What became of it, for people."""
         if self.result is not None and self.result.error is not None:
@@ -67,6 +86,9 @@ class BulkResult(Sequence[Any]):
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_retry": None}
 
     def __or__(self, other: Any) -> Any:
         if not isinstance(other, _pipeline.Stage) and not is_function(other):
@@ -101,6 +123,13 @@ class BulkResult(Sequence[Any]):
         """The decoded payloads of `succeeded`."""
         return [result.payload for result in self.succeeded]
 
+    def selected(self) -> list[Any]:
+        """What the line's -Select makes of each of `succeeded`. Raises BulkError when it cannot be applied to one."""
+        try:
+            return [item.select(item.result) for item in self.items if item.ok and item.result and item.select]
+        except LMError as error:
+            raise BulkError(f"{error}\n  The error's .result holds all answers.", result=self) from error
+
     @property
     def ok(self) -> bool:
         """Whether every invocation succeeded."""
@@ -116,29 +145,24 @@ class BulkResult(Sequence[Any]):
         first = next((item for item in self.items if not item.ok), None)
         if first is None:
             return self
-        bad = sum(not item.ok for item in self.items)
         raise BulkError(
-            f"{bad:,} of {len(self.items):,} invocations did not succeed. The first is object {first.index + 1}: "
-            f"{one_line(first.told(), 300)}",
+            f"{self.shortfall()}. The first is object {first.index + 1}: {one_line(first.told(), 300)}",
             result=self,
         )
 
     def retry(self) -> BulkResult:
-        """Invokes again what failed or was not sent, and gives the new result. What is unknown is left alone."""
+        """Invokes again what failed or was not sent, in the order of the input, and gives the new result.
+
+        What is unknown is left alone, and so is a call whose answer was lost: it ran.
+        """
         if self._retry is None:
             raise LMError("This result was loaded or made by hand: there is no session to send it again with.")
-        return self._retry(
-            [item.input for item in (*self.failed, *self.not_sent) if item.result is None or not item.ok]
-        )
+        kept = (Outcome.UNKNOWN, Outcome.RESULT_LOST)
+        return self._retry([item.input for item in self.items if not item.ok and item.outcome not in kept])
 
     def to_dict(self) -> list[Any]:
         """A plain list: each result as its `to_dict()`, an item without answer as its place, outcome and error."""
-        return [
-            item.result.to_dict()
-            if item.result is not None
-            else {"Index": item.index, "Outcome": item.outcome.value, "Error": item.told()}
-            for item in self.items
-        ]
+        return [item.result.to_dict() if item.result is not None else item.to_dict() for item in self.items]
 
     def to_frame(self) -> Any:
         """A pandas DataFrame, a row for each object. Needs `lmfunction[frame]`."""
@@ -162,11 +186,15 @@ class BulkResult(Sequence[Any]):
         """What flows on in a pipeline: the results that succeeded; a failed payload is never fed on."""
         return iter(self.succeeded)
 
-    def left_out(self) -> str:
-        """What a pipe leaves out of this result, for people."""
+    def shortfall(self) -> str:
+        """How many invocations did not succeed, for people."""
         bad = sum(not item.ok for item in self.items)
+        return f"{bad:,} of {len(self.items):,} invocations did not succeed"
+
+    def left_out(self) -> str:
+        """What a pipe leaves out of this result, for people who write Python."""
         return (
-            f"{bad:,} of {len(self.items):,} invocations did not succeed; only what succeeded is passed on. "
+            f"{self.shortfall()}; only what succeeded is passed on. "
             "Write .succeeded | ... when that is meant, or .raise_for_error() | ... when it is not."
         )
 

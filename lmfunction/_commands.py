@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ParamSpec
 
 from lmfunction import _pipeline as pipeline
 from lmfunction import _runners
 from lmfunction._binder import Bindings, Bound, bind, refuse_together
 from lmfunction._body import read_payload
-from lmfunction._cmdlets import Engine
+from lmfunction._cmdlets import Engine, gather
 from lmfunction._door import NOTHING, Door
 from lmfunction._grammar import Form, Help, Stage, Value, parse_arguments, parse_line
 from lmfunction._help import cmdlet_help
@@ -18,7 +20,8 @@ from lmfunction._mask import masked_text
 from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet, Kind, Parameter
 from lmfunction._paths import fault
-from lmfunction._stages import cmdlet_stage, verb_stage
+from lmfunction._precheck import check_stage, emits_results
+from lmfunction._stages import VerbStage, cmdlet_stage, verb_stage
 from lmfunction._table import CMDLETS, find_cmdlet
 from lmfunction._text import ascii_only, did_you_mean, shorten
 from lmfunction._values import read
@@ -26,6 +29,7 @@ from lmfunction._verb_table import VERBS
 from lmfunction.errors import ParameterError
 
 OnResult = Callable[[InvokeResult], None]
+P = ParamSpec("P")
 
 
 class HelpText(str):
@@ -37,6 +41,20 @@ class HelpText(str):
         return str(self)
 
 
+def _until_stopped(run: Callable[P, Any]) -> Callable[P, Any]:
+    """`run`, which gives NOTHING where help was shown or -WhatIf ended it."""
+
+    @functools.wraps(run)
+    def stoppable(*args: P.args, **keywords: P.kwargs) -> Any:
+        try:
+            return run(*args, **keywords)
+        except pipeline.Stopped:
+            return NOTHING
+
+    return stoppable
+
+
+@_until_stopped
 def run_line(
     cmdlet: Cmdlet,
     line: str,
@@ -52,13 +70,13 @@ def run_line(
     `body` is a cell's body; `defaults` are the door's own; `objects` are piped into the first stage.
     """
     first, *rest = _parsed(line)
-    following = [_stage(stage, engine, door, defaults, on_result) for stage in rest]
+    desk = _Desk(engine, door, defaults, on_result)
     if objects is not None and not _takes_no_objects(first):
-        return pipeline.run(objects, [_bound(cmdlet, first, engine, door, defaults, on_result), *following])
-    emitted = run_stage(cmdlet, first, body, engine, door, defaults, on_result)
-    return _piped(emitted, following)
+        return pipeline.run(objects, desk.stages([desk.bound(cmdlet, first)], rest))
+    return desk.run_cmdlet(cmdlet, first, body, rest)
 
 
+@_until_stopped
 def run_pipeline(
     line: str,
     engine: Engine,
@@ -74,21 +92,27 @@ def run_pipeline(
     first, *rest = _parsed(line)
     if not first.tokens:
         raise ParameterError("The line is empty: begin with a cmdlet or a $variable.")
-    following = [_stage(stage, engine, door, defaults, on_result) for stage in rest]
+    desk = _Desk(engine, door, defaults, on_result)
     head, *arguments = first.tokens
     if isinstance(head, Value) and head.form is not Form.WORD:
         if arguments:
-            raise fault("A value stands alone in its stage; continue with |.", first.source, arguments[0].column)
-        return _piped(read(_OBJECTS, head, door.scope, first.source), following, given=True)
-    name = head.text if isinstance(head, Value) else ""
-    cmdlet = find_cmdlet(name)
+            told = "A value stands alone in its stage; continue with |."
+            raise fault(told, masked_text(first.source), arguments[0].column)
+        stages = desk.stages([], rest)
+        value = read(_OBJECTS, head, door.scope, first.source)
+        return pipeline.run([value], stages) if stages else value
+    cmdlet = find_cmdlet(head.text if isinstance(head, Value) else "")
     if cmdlet is not None and (objects is None or _takes_no_objects(first)):
-        stage = Stage(tuple(arguments), first.source, first.column)
-        return _piped(run_stage(cmdlet, stage, None, engine, door, defaults, on_result), following)
-    source = _stage(first, engine, door, defaults, on_result)
-    return pipeline.run([None] if objects is None else objects, [source, *following])
+        return desk.run_cmdlet(cmdlet, Stage(tuple(arguments), first.source, first.column), None, rest)
+    source = desk.stage(first)
+    if objects is None and not (isinstance(source, VerbStage) and source.begins):
+        name = head.text if isinstance(head, Value) else "This"
+        told = f"{name} needs objects: begin with a cmdlet, Import-Csv or a $variable."
+        raise fault(told, masked_text(first.source), head.column)
+    return pipeline.run([None] if objects is None else objects, desk.stages([source], rest))
 
 
+@_until_stopped
 def run_arguments(
     arguments: Sequence[str],
     engine: Engine,
@@ -106,15 +130,21 @@ def run_arguments(
     if len(arguments) == 1 and any(c.isspace() for c in arguments[0].strip()):
         return run_pipeline(arguments[0].strip(), engine, door, defaults, on_result, objects)
     name, stage = arguments[0], parse_arguments(arguments[1:], variables=variables)
+    desk = _Desk(engine, door, defaults, on_result)
     cmdlet = find_cmdlet(name)
     if objects is not None and not _takes_no_objects(stage):
         chosen = find_cmdlet(name, VERBS) or cmdlet
         if chosen is None:
             raise _no_stage(name, None)
-        return pipeline.run(objects, [_bound(chosen, stage, engine, door, defaults, on_result)])
+        return pipeline.run(objects, [desk.bound(chosen, stage)])
     if cmdlet is None:
         raise _no_stage(name, None)
-    return run_stage(cmdlet, stage, None, engine, door, defaults, on_result)
+    return desk.run_cmdlet(cmdlet, stage, None, ())
+
+
+def check_line(line: str) -> None:
+    """Raises ParameterError when the line cannot be taken apart. Nothing is looked up."""
+    _parsed(line)
 
 
 def _takes_no_objects(stage: Stage) -> bool:
@@ -126,31 +156,96 @@ def _takes_no_objects(stage: Stage) -> bool:
     )
 
 
-def run_stage(
-    cmdlet: Cmdlet,
-    stage: Stage,
-    body: str | None,
-    engine: Engine,
-    door: Door,
-    defaults: Mapping[str, Any],
-    on_result: OnResult,
-) -> Any:
-    """What one stage emits, or NOTHING."""
-    bindings = bind(cmdlet, stage, door.scope)
-    if bindings.wants_help:
-        door.show(HelpText(cmdlet_help(cmdlet)))
-        return NOTHING
-    if body is not None:
-        _bind_body(bindings, body, door)
-    for name, value in defaults.items():
-        if name in cmdlet.by_name:
-            bindings.values.setdefault(name, Bound(value, "default"))
-    refuse_together(bindings)
-    values = {name: bound.value for name, bound in bindings.values.items()}
-    try:
-        return _runners.run(cmdlet, values, engine, door, on_result)
-    except ParameterError as error:
-        raise _placed(error, bindings) from None
+@dataclass(frozen=True)
+class _Desk:
+    """Where one line's stages are made and its first cmdlet is run."""
+
+    engine: Engine
+    door: Door
+    defaults: Mapping[str, Any]
+    on_result: OnResult
+
+    def run_cmdlet(self, cmdlet: Cmdlet, stage: Stage, body: str | None, rest: Sequence[Stage]) -> Any:
+        """What a cmdlet and the stages behind it emit, or NOTHING. A failed result is not fed on."""
+        bindings = self._bind(cmdlet, stage)
+        if body is not None:
+            _bind_body(bindings, body, self.door)
+            refuse_together(bindings)
+        values = {name: bound.value for name, bound in bindings.values.items()}
+        runner = _runners.runner_of(cmdlet)
+        try:
+            made = cmdlet_stage(cmdlet, values, self.engine, self.door, self.on_result, runner) if rest else None
+            following = self.stages([made] if made else [], rest)[1:]
+        except ParameterError as error:
+            raise _placed(error, bindings) from None
+        try:
+            emitted = runner(values, self.engine, self.door, self.on_result)
+        except ParameterError as error:
+            raise _placed(error, bindings) from None
+        if not following:
+            return emitted
+        if emitted is NOTHING and gather(cmdlet, values, self.engine).arguments.get("what_if", self.door.what_if):
+            return NOTHING
+        fed = emitted is not NOTHING and (not isinstance(emitted, InvokeResult) or emitted.ok)
+        return pipeline.run([emitted] if fed else [], following)
+
+    def stages(self, made: Sequence[pipeline.Stage], rest: Sequence[Stage]) -> list[pipeline.Stage]:
+        """The stages `made` already and those that `rest` spells, each checked against what flows into it."""
+        found = list(made)
+        results = bool(found) and emits_results(found[-1], after_results=False)
+        for stage in rest:
+            found.append(self.stage(stage, results))
+            results = emits_results(found[-1], after_results=results)
+        return found
+
+    def stage(self, stage: Stage, after_results: bool | None = None) -> pipeline.Stage:
+        """What stands between two `|`: a verb, a cmdlet or a $function. `after_results` as for `bound`."""
+        head, *arguments = stage.tokens
+        if isinstance(head, Value) and head.form in (Form.PATH, Form.EXPRESSION):
+            function = read(_OBJECTS, head, self.door.scope, stage.source)
+            if not callable(function):
+                kind = type(function).__name__
+                raise fault(f"{head.text} is {kind}; only a function can be piped into.", stage.source, head.column)
+            return pipeline.FunctionStage(function)
+        name = head.text if isinstance(head, Value) else ""
+        chosen = find_cmdlet(name, VERBS) or find_cmdlet(name)
+        if chosen is None:
+            raise _no_stage(name, stage)
+        return self.bound(chosen, Stage(tuple(arguments), stage.source, stage.column), after_results)
+
+    def bound(self, chosen: Cmdlet, stage: Stage, after_results: bool | None = None) -> pipeline.Stage:
+        """The stage of a verb or cmdlet, its parameters bound and checked. `stage` holds what follows its name.
+
+        `after_results` tells of a stage behind others whether results flow into it; None: it is the first.
+        """
+        bindings = self._bind(chosen, stage)
+        values = {key: bound.value for key, bound in bindings.values.items()}
+        made: pipeline.Stage
+        try:
+            if chosen in VERBS:
+                made = verb_stage(chosen, values, self.door)
+                if made.begins and after_results is not None:
+                    raise ParameterError(f"{chosen.name} begins a pipeline; it takes no objects.", parameter="Path")
+            else:
+                runner = _runners.runner_of(chosen)
+                made = cmdlet_stage(chosen, values, self.engine, self.door, self.on_result, runner)
+            if after_results is not None:
+                check_stage(made, after_results=after_results)
+        except ParameterError as error:
+            raise _placed(error, bindings) from None
+        return made
+
+    def _bind(self, cmdlet: Cmdlet, stage: Stage) -> Bindings:
+        """What the stage binds, the door's defaults included. Shows help and ends the run when that is asked for."""
+        bindings = bind(cmdlet, stage, self.door.scope)
+        if bindings.wants_help:
+            self.door.show(HelpText(cmdlet_help(cmdlet)))
+            raise pipeline.Stopped
+        for name, value in self.defaults.items():
+            if name in cmdlet.by_name:
+                bindings.values.setdefault(name, Bound(value, "default"))
+        refuse_together(bindings)
+        return bindings
 
 
 def _bind_body(bindings: Bindings, body: str, door: Door) -> None:
@@ -185,53 +280,6 @@ def _parsed(line: str) -> tuple[Stage, ...]:
         raise ParameterError(
             str(error.args[0]), parameter=error.parameter, source=masked_text(line), line=1, column=error.column
         ) from None
-
-
-def _piped(emitted: Any, following: Sequence[pipeline.Stage], *, given: bool = False) -> Any:
-    """What comes out behind the first stage. A failed result, unless it was handed in as a value, is not fed on."""
-    if not following or emitted is NOTHING:
-        return NOTHING if emitted is NOTHING else emitted
-    if isinstance(emitted, InvokeResult) and not emitted.ok and not given:
-        return NOTHING
-    return pipeline.run([emitted], following)
-
-
-def _stage(
-    stage: Stage, engine: Engine, door: Door, defaults: Mapping[str, Any], on_result: OnResult
-) -> pipeline.Stage:
-    """What stands between two `|`: a verb, a cmdlet or a $function, its parameters bound and checked."""
-    head, *arguments = stage.tokens
-    if isinstance(head, Value) and head.form in (Form.PATH, Form.EXPRESSION):
-        function = read(_OBJECTS, head, door.scope, stage.source)
-        if not callable(function):
-            kind = type(function).__name__
-            raise fault(f"{head.text} is {kind}; only a function can be piped into.", stage.source, head.column)
-        return pipeline.FunctionStage(function)
-    name = head.text if isinstance(head, Value) else ""
-    chosen = find_cmdlet(name, VERBS) or find_cmdlet(name)
-    if chosen is None:
-        raise _no_stage(name, stage)
-    rest = Stage(tuple(arguments), stage.source, stage.column)
-    return _bound(chosen, rest, engine, door, defaults, on_result)
-
-
-def _bound(
-    chosen: Cmdlet, stage: Stage, engine: Engine, door: Door, defaults: Mapping[str, Any], on_result: OnResult
-) -> pipeline.Stage:
-    """The stage of a verb or cmdlet, its parameters bound and checked. `stage` holds what follows its name."""
-    bindings = bind(chosen, stage, door.scope)
-    if bindings.wants_help:
-        return pipeline.FunctionStage(lambda _: HelpText(cmdlet_help(chosen)))
-    for default, value in defaults.items():
-        if default in chosen.by_name:
-            bindings.values.setdefault(default, Bound(value, "default"))
-    values = {key: bound.value for key, bound in bindings.values.items()}
-    try:
-        if chosen in VERBS:
-            return verb_stage(chosen, values, door)
-        return cmdlet_stage(chosen, values, engine, door, on_result, _runners.runner_of(chosen))
-    except ParameterError as error:
-        raise _placed(error, bindings) from None
 
 
 def _no_stage(name: str, stage: Stage | None) -> ParameterError:

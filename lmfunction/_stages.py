@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from lmfunction import _cmdlets, _conditions, _csv, _figures, _outputs, _selecting, _sinks, _verbs
 from lmfunction._arguments import convert
 from lmfunction._bulk import invoke_many
-from lmfunction._cmdlets import Engine
+from lmfunction._bulk_result import BulkResult
+from lmfunction._cmdlets import Engine, gather
 from lmfunction._door import NOTHING, Door
-from lmfunction._json_lines import JsonText, ResultRecord
 from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet
-from lmfunction._pipeline import Flow, Stage, run
+from lmfunction._piped import bind_object, open_values
+from lmfunction._pipeline import Flow, Stage, Stopped, run
 from lmfunction._table import INVOKE
-from lmfunction.errors import ParameterError
+from lmfunction.errors import BulkError, ParameterError
 
 _RUN: Final[Mapping[str, Callable[[Iterator[Any], Flow, Mapping[str, Any]], Iterator[Any]]]] = {
     "Select-Object": _selecting.select,
@@ -72,6 +73,15 @@ class VerbStage(Stage):
         """Whether it makes one object of all."""
         return self.cmdlet.name in _ENDS
 
+    def begin(self, flow: Flow) -> Iterator[Any]:
+        """The rows of a CSV file; no other verb begins a pipe."""
+        return _csv.import_csv(iter(()), flow, self.options) if self.begins else super().begin(flow)
+
+    @property
+    def begins(self) -> bool:
+        """Whether it makes objects of its own, so that a pipeline begins with it."""
+        return self.cmdlet.name == "Import-Csv"
+
     def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
         """The objects that the verb makes of `objects`."""
         if self.cmdlet.name == "Tee-Object":
@@ -115,36 +125,64 @@ class InvokeStage(Stage):
 
     def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
         """The results; a failed one only when nothing follows, so that no stage is fed with an error object."""
-        objects = iter(objects)
-        head = list(itertools.islice(objects, 2))
-        if not head:
-            return
+        head = list(itertools.islice(objects, 1))
+        if head and not flow.many:
+            head += itertools.islice(objects, 1)
         if len(head) == 1 and not flow.many:
-            emitted = _cmdlets.invoke(bind_object(head[0], self.values), self.engine, self.door, self.on_result)
-            if emitted is not NOTHING and not self._withheld(emitted, flow):
-                yield emitted
-            return
-        run = invoke_many(
-            itertools.chain(head, objects),
-            lambda value: bind_object(value, self.values),
-            self.engine,
-            self.door,
-            self.on_result,
-            _limit(self.values),
-        )
-        if not run.items or all(item.result is None and item.error is None for item in run.items):
-            return  # -WhatIf
-        if self.values.get("Select", "*") == "*" and not self.values.get("PassThru"):
-            flow.many = False
-            yield run
-            return
-        flow.many = True
-        for item in run.items:
-            if item.result is not None and item.ok and item.select is not None:
-                yield item.select(item.result)
+            yield from self._once(head[0], flow)
+        elif head:
+            yield from self._each(itertools.chain(head, objects), flow)
 
-    def _withheld(self, emitted: Any, flow: Flow) -> bool:
-        return isinstance(emitted, InvokeResult) and not emitted.ok and flow.last is not self
+    def emits_results(self) -> bool:
+        """Whether whole results come out, not what -Select or -PassThru make of them."""
+        arguments = gather(INVOKE, self.values, self.engine).arguments
+        return arguments.get("select", "*") == "*" and not arguments.get("pass_thru")
+
+    def _once(self, value: Any, flow: Flow) -> Iterator[Any]:
+        emitted = _cmdlets.invoke(bind_object(value, self.values), self.engine, self.door, self.on_result)
+        if emitted is NOTHING:
+            self._end_when_dry(gather(INVOKE, self.values, self.engine).arguments, flow)
+        elif not isinstance(emitted, InvokeResult) or emitted.ok or flow.last is self:
+            yield emitted
+
+    def _each(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
+        arguments = gather(INVOKE, self.values, self.engine).arguments
+        door = replace(self.door, error_action=arguments.get("error_action", self.door.error_action))
+        try:
+            found = invoke_many(
+                objects,
+                lambda value: bind_object(value, self.values),
+                self.engine,
+                door,
+                self.on_result,
+                arguments.get("throttle_limit", 10),
+            )
+        except BulkError as error:
+            self._keep_errors(error.result, arguments)
+            if door.error_action != "SilentlyContinue":
+                door.show(error.result)
+            raise
+        self._end_when_dry(arguments, flow)
+        self._keep_errors(found, arguments)
+        if not found.ok and door.error_action == "Continue" and door.shows_failures and flow.last is not self:
+            door.tell("error", f"{found.shortfall()}; only what succeeded is passed on.")
+        whole = self.emits_results()
+        emitted = found if whole else found.selected()
+        if "out_variable" in arguments:
+            _cmdlets.assign(self.door, arguments["out_variable"], emitted)
+        flow.many = not whole
+        yield from [found] if whole else found.selected()
+
+    def _keep_errors(self, found: BulkResult, arguments: Mapping[str, Any]) -> None:
+        if "error_variable" in arguments and not found.ok:
+            errors = [item.failure() for item in found.items if not item.ok]
+            _cmdlets.keep(self.door, arguments["error_variable"], errors)
+
+    def _end_when_dry(self, arguments: Mapping[str, Any], flow: Flow) -> None:
+        """Ends the run behind -WhatIf, so that no later stage writes or expects anything."""
+        dry = arguments.get("what_if", self.door.what_if)
+        if dry and (flow.last is not self or self.door.shows_failures):
+            raise Stopped
 
     def __repr__(self) -> str:
         return f"invoke_lm {self.values.get('FunctionName', '')}".rstrip()
@@ -163,7 +201,7 @@ class CmdletStage(Stage):
     def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
         """What the cmdlet emits for each object."""
         for value in objects:
-            bound = {**_open_values(value, self.cmdlet, self.values), **self.values}
+            bound = {**open_values(value, self.cmdlet, self.values), **self.values}
             emitted = self.runner(bound, self.engine, self.door, lambda _: None)
             if emitted is not NOTHING:
                 yield emitted
@@ -205,50 +243,3 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
         return _cmdlets.invoke(values, engine, door, on_result)
     stage = InvokeStage({k: v for k, v in values.items() if k != "InputObject"}, engine, door, on_result)
     return run([values["InputObject"]], [stage])
-
-
-def bind_object(value: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters for one piped object: what is bound already, and the object by value or by property name.
-
-    A result gives its payload; text is the FunctionName when that is free; a mapping with a FunctionName binds every
-    parameter of a name of its own when FunctionName is free; anything else is the Payload. Raises FunctionError for a
-    result that failed.
-    """
-    if isinstance(value, InvokeResult):
-        value.raise_for_error()  # the payload of a failed one is an error, which is no event
-    bound = dict(values)
-    if "FunctionName" not in bound:
-        if isinstance(value, str):
-            return {**bound, "FunctionName": str(value)}
-        if isinstance(value, Mapping) and any(isinstance(k, str) and k.casefold() == "functionname" for k in value):
-            return {**_by_property_name(value, INVOKE), **bound}
-    if "Payload" in bound or "PayloadStream" in bound:
-        raise ParameterError("The piped object has no place: the Payload is given on the line.", parameter="Payload")
-    if isinstance(value, JsonText):
-        return {**bound, "Payload": value.written}
-    return {**bound, "Payload": value.payload if isinstance(value, InvokeResult | ResultRecord) else value}
-
-
-def _by_property_name(value: Mapping[str, Any], cmdlet: Cmdlet) -> dict[str, Any]:
-    """The members of `value` that have a parameter's name or alias; an empty cell of a CSV counts as not given."""
-    by_spelling = {spelling: p for p in cmdlet.parameters if p.by_name for spelling in p.spellings}
-    found: dict[str, Any] = {}
-    for key, item in value.items():
-        parameter = by_spelling.get(str(key).casefold())
-        if parameter is not None and item is not None and item != "":
-            found[parameter.name] = item
-    return found
-
-
-def _open_values(value: Any, cmdlet: Cmdlet, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What one piped object gives a cmdlet: members by property name, text to the parameter that takes it by value."""
-    if isinstance(value, Mapping):
-        return {name: item for name, item in _by_property_name(value, cmdlet).items() if name not in values}
-    taking = next((p for p in cmdlet.parameters if p.by_value and p.name not in values), None)
-    if taking is None:
-        raise ParameterError(f"{cmdlet.name} takes no {type(value).__name__} from the pipeline.")
-    return {taking.name: value}
-
-
-def _limit(values: Mapping[str, Any]) -> int:
-    return int(convert(INVOKE, {"ThrottleLimit": values.get("ThrottleLimit", 10)})["throttle_limit"])

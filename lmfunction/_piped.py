@@ -1,0 +1,75 @@
+"""What a piped object gives to a cmdlet's parameters: by value, or by property name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lmfunction._bulk_result import Item
+from lmfunction._cmdlets import refuse_exclusive
+from lmfunction._json_lines import JsonText, ResultRecord
+from lmfunction._model import InvokeResult
+from lmfunction._params import Cmdlet, Rank
+from lmfunction._table import INVOKE
+from lmfunction.errors import ParameterError
+
+
+def bind_object(value: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters for one piped object: what is bound already, and the object by value or by property name.
+
+    A result gives its payload; text is the FunctionName when that is free; a mapping with a FunctionName binds every
+    parameter of a name of its own when FunctionName is free; anything else is the Payload. Raises FunctionError for a
+    result that failed.
+    """
+    if isinstance(value, Item):
+        value = value.input  # what failed in another run is sent again with what it was sent with
+    if isinstance(value, InvokeResult):
+        value.raise_for_error()  # the payload of a failed one is an error, which is no event
+    bound = dict(values)
+    if "FunctionName" not in bound:
+        if isinstance(value, str):
+            return {**bound, "FunctionName": str(value)}
+        if isinstance(value, Mapping) and any(_folded(key) == "functionname" for key in value):
+            return {**by_property_name(value, INVOKE, bound), **bound}
+    if "Payload" in bound or "PayloadStream" in bound:
+        raise ParameterError("The piped object has no place: the Payload is given on the line.", parameter="Payload")
+    if isinstance(value, JsonText):
+        return {**bound, "Payload": value.written}
+    return {**bound, "Payload": value.payload if isinstance(value, InvokeResult | ResultRecord) else value}
+
+
+def by_property_name(value: Mapping[str, Any], cmdlet: Cmdlet, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of `value` that have the name or alias of a parameter that is not typed, nor excluded by one typed.
+
+    As in PowerShell no common parameter (-WhatIf, -ErrorAction ...) is bound by name. An empty cell of a CSV counts as
+    not given. Raises ParameterError for a parameter that two members name.
+    """
+    closed = {*typed, *(other for name in typed for other in cmdlet.by_name[name].excludes)}
+    by_spelling = {s: p for p in cmdlet.parameters if p.by_name and p.rank is not Rank.COMMON for s in p.spellings}
+    found: dict[str, Any] = {}
+    for key, item in value.items():
+        parameter = by_spelling.get(_folded(key))
+        if parameter is None or parameter.name in closed or item is None or item == "":
+            continue
+        if parameter.name in found:
+            raise ParameterError(f"The piped object names -{parameter.name} twice.", parameter=parameter.name)
+        found[parameter.name] = item
+    refuse_exclusive(cmdlet, found)
+    return found
+
+
+def _folded(key: Any) -> str:
+    return key.replace("_", "").casefold() if isinstance(key, str) else ""
+
+
+def open_values(value: Any, cmdlet: Cmdlet, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What one piped object gives a cmdlet: members by property name, text to the parameter that takes it by value."""
+    if isinstance(value, Mapping):
+        found = by_property_name(value, cmdlet, values)
+        if not found:
+            raise ParameterError(f"No member of the piped object has the name of a parameter of {cmdlet.name}.")
+        return found
+    taking = next((p for p in cmdlet.parameters if p.by_value and p.name not in values), None)
+    if taking is None:
+        raise ParameterError(f"{cmdlet.name} takes no {type(value).__name__} from the pipeline.")
+    return {taking.name: value}
