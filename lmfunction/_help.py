@@ -28,8 +28,15 @@ def cmdlet_help(cmdlet: Cmdlet, *, width: int = 100) -> str:
         break_on_hyphens=False,
         break_long_words=False,
     ).replace(_NO_BREAK, " ")
+    names = textwrap.fill(
+        f"{cmdlet.name} ({', '.join(cmdlet.python_names)})",
+        width,
+        initial_indent="    ",
+        subsequent_indent="        ",
+        break_on_hyphens=False,
+    )
     return (
-        f"NAME\n    {cmdlet.name} ({', '.join(cmdlet.python_names)})\n\n"
+        f"NAME\n{names}\n\n"
         f"SYNOPSIS\n{textwrap.indent(textwrap.fill(cmdlet.synopsis, width - 4), '    ')}\n\n"
         f"SYNTAX\n{syntax}\n\n"
         f"PARAMETERS\n{parameters}\n\n"
