@@ -7,6 +7,7 @@ import inspect
 import io
 import json
 import pickle
+import re
 import textwrap
 from collections.abc import Iterator
 from types import ModuleType
@@ -74,7 +75,7 @@ CALLS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("members", CALLS, ids=repr)
+@pytest.mark.parametrize("members", CALLS, ids=lambda value: re.sub(r" at 0x[0-9a-f]+", "", repr(value)))
 def test_the_answer_has_boto3s_members(theirs: Any, there: dict[str, Any], members: dict[str, Any]) -> None:
     """Same names, same values; what Lambda did not send is absent. Only boto3's own metadata is left out."""
     expected = theirs.invoke(FunctionName="echo", **members)
@@ -191,7 +192,7 @@ def test_profiles_and_tokens(server: Any) -> None:
         ({"config": Config(retries={"max_attempts": 1})}, 2),
         ({"config": Config(retries={"total_max_attempts": 1, "mode": "standard"})}, 1),
     ],
-    ids=repr,
+    ids=["unset", "none", "two", "config", "keyword first", "botocore's retries", "botocore's attempts"],
 )
 def test_max_retries_counts_what_comes_after_the_first_send(
     server: Any, settings: dict[str, Any], sends: int, monkeypatch: pytest.MonkeyPatch
