@@ -67,7 +67,7 @@ class Items(list[Any]):
 
 def viewed(value: Any) -> Any:
     """`value` as `$_` gives it: mappings with members as attributes, results by their wire names."""
-    if type(value) is dict:
+    if isinstance(value, dict) and not isinstance(value, Attributes):
         return Attributes(value)
     if type(value) is list:
         return Items(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -72,7 +73,7 @@ def run_line(
     first, *rest = _parsed(line)
     desk = _Desk(engine, door, defaults, on_result)
     if objects is not None and not _takes_no_objects(first):
-        return pipeline.run(objects, desk.stages([desk.bound(cmdlet, first)], rest))
+        return _fed(objects, desk.stages([desk.bound(cmdlet, first)], rest))
     return desk.run_cmdlet(cmdlet, first, body, rest)
 
 
@@ -109,7 +110,8 @@ def run_pipeline(
         name = head.text if isinstance(head, Value) else "This"
         told = f"{name} needs objects: begin with a cmdlet, Import-Csv or a $variable."
         raise fault(told, masked_text(first.source), head.column)
-    return pipeline.run([None] if objects is None else objects, desk.stages([source], rest))
+    stages = desk.stages([source], rest)
+    return pipeline.run([None], stages) if objects is None else _fed(objects, stages)
 
 
 @_until_stopped
@@ -135,11 +137,18 @@ def run_arguments(
     if objects is not None and not _takes_no_objects(stage):
         chosen = find_cmdlet(name, VERBS) or cmdlet
         if chosen is None:
-            raise _no_stage(name, None)
-        return pipeline.run(objects, [desk.bound(chosen, stage)])
+            raise _no_stage(name, None, verbs=VERBS)
+        return _fed(objects, [desk.bound(chosen, stage)])
     if cmdlet is None:
         raise _no_stage(name, None)
     return desk.run_cmdlet(cmdlet, stage, None, ())
+
+
+def _fed(objects: Iterable[Any], stages: Sequence[pipeline.Stage]) -> Any:
+    """What the stages make of objects from outside, of which only the second tells that there are several."""
+    objects = iter(objects)
+    head = list(itertools.islice(objects, 2))
+    return pipeline.run(itertools.chain(head, objects), stages, many=len(head) > 1)
 
 
 def check_line(line: str) -> None:
@@ -282,8 +291,8 @@ def _parsed(line: str) -> tuple[Stage, ...]:
         ) from None
 
 
-def _no_stage(name: str, stage: Stage | None) -> ParameterError:
-    known = [n for c in (*CMDLETS, *(VERBS if stage else ())) for n in c.names]
+def _no_stage(name: str, stage: Stage | None, *, verbs: Sequence[Cmdlet] = ()) -> ParameterError:
+    known = [n for c in (*CMDLETS, *(VERBS if stage else verbs)) for n in c.names]
     shown = ascii_only(shorten(name, 40))
     if stage is None:
         return ParameterError(
