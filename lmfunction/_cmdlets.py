@@ -185,7 +185,7 @@ def confirm(arguments: Mapping[str, Any], name: str, lines: Callable[[], list[st
 
 def check_assignable(arguments: Mapping[str, Any], door: Door) -> None:
     """Refuses -OutVariable and its kin at a door that has no variables."""
-    for name in ("out_variable", "error_variable", "warning_variable"):
+    for name in ("out_variable", "error_variable", "warning_variable", "variable"):
         if name in arguments and door.assign is None:
             parameter = "".join(part.capitalize() for part in name.split("_"))
             raise ParameterError(

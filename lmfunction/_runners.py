@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lmfunction import _cmdlets, _publish
+from lmfunction import _publish, _stages
 from lmfunction._cmdlets import Engine
 from lmfunction._door import Door
 from lmfunction._model import InvokeResult
@@ -33,4 +33,4 @@ def _publish_function(values: Mapping[str, Any], engine: Engine, door: Door, on_
     return _publish.publish(values, engine, door)
 
 
-_RUNNERS: dict[str, Runner] = {INVOKE.name: _cmdlets.invoke, PUBLISH.name: _publish_function}
+_RUNNERS: dict[str, Runner] = {INVOKE.name: _stages.invoke, PUBLISH.name: _publish_function}

@@ -18,8 +18,7 @@ from lmfunction._retry import RetryPolicy
 from lmfunction._table import CMDLETS, INVOKE, PUBLISH, find_cmdlet
 from lmfunction._text import did_you_mean
 from lmfunction._unset import UNSET
-from lmfunction.errors import ParameterError
-from lmfunction.errors import LMWarning
+from lmfunction.errors import LMWarning, ParameterError
 
 
 def _tell(level: Level, text: str) -> None:
@@ -143,7 +142,7 @@ class Session:
 
 
 def checked(cmdlet: Cmdlet, parameters: Mapping[str, Any], **named: Any) -> dict[str, Any]:
-    """Keywords for `call`: those named and the others. Raises TypeError for one that the cmdlet has not, or has twice."""
+    """Keywords for `call`: those named and the others. Raises TypeError for one that is unknown or given twice."""
     given = {name for name, value in named.items() if value is not UNSET}
     for name in parameters:
         parameter = cmdlet.by_keyword.get(name)
