@@ -138,7 +138,18 @@ def getter(wanted: str | Block | Callable[[Any], Any]) -> Callable[[Any], Any]:
         if wanted == "@":  # JMESPath's name for the object itself
             return lambda value: value
         return lambda value: property_of(value, wanted)
-    return wanted
+    return wanted if isinstance(wanted, Block) else lambda value: called(wanted, value)
+
+
+def called(function: Callable[[Any], Any], value: Any) -> Any:
+    """What a function of the user gives for `value`. Raises LMError for whatever it raises."""
+    try:
+        return function(value)
+    except LMError:
+        raise
+    except Exception as error:
+        name = getattr(function, "__name__", "the function")
+        raise LMError(f"{name}() failed: {one_line(f'{type(error).__name__}: {error}', 200)}") from error
 
 
 def _member(value: Any, name: str) -> Any:

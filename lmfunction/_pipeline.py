@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lmfunction._blocks import called
 from lmfunction._callables import is_function
 from lmfunction._door import NOTHING
-from lmfunction._text import one_line
-from lmfunction.errors import LMError
 
 
 @dataclass
@@ -31,6 +30,7 @@ class Stage:
     # numpy and pandas would spread `|` over the elements of an array: this makes them leave it to us.
     __array_ufunc__ = None
     __pandas_priority__ = 10_000
+    spreads = True  # whether a list that it emits is several objects; a verb that lets objects through keeps them whole
     ends = False  # whether it makes one object of all, so that a pipeline with it at its end can be run at once
 
     def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
@@ -57,10 +57,7 @@ class Pipe(Stage):
 
     def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
         """The objects that come out at the end."""
-        flow.last = self.stages[-1] if self.stages else None
-        for stage in self.stages:
-            objects = stage.run(enumerated(objects, flow), flow)
-        return objects
+        return _through(self.stages, enumerated(objects, flow), flow)
 
     def send(self) -> Any:
         """What the pipe gives when its first stage begins it: `(lm.Invoke("a") | lm.select("Payload.x")).send()`.
@@ -80,6 +77,11 @@ class _Beginning(Stage):
 
     stage: Stage
 
+    @property
+    def spreads(self) -> bool:  # type: ignore[override]
+        """As the stage itself."""
+        return self.stage.spreads
+
     def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
         return self.stage.begin(flow)
 
@@ -92,17 +94,7 @@ class FunctionStage(Stage):
 
     def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
         """What the function gives for each object."""
-        return map(self.call, objects)
-
-    def call(self, value: Any) -> Any:
-        """What the function gives for one object. Raises LMError for whatever it raises."""
-        try:
-            return self.function(value)
-        except LMError:
-            raise
-        except Exception as error:
-            name = getattr(self.function, "__name__", "the function")
-            raise LMError(f"{name}() failed: {one_line(f'{type(error).__name__}: {error}', 200)}") from error
+        return (called(self.function, value) for value in objects)
 
     def __repr__(self) -> str:
         return f"${getattr(self.function, '__name__', 'function')}"
@@ -117,7 +109,7 @@ class Source:
 
     def __iter__(self) -> Iterator[Any]:
         flow = Flow(many=True)
-        return enumerated(Pipe(self.stages).run(iter(self.objects), flow), flow)
+        return _emitted(self.stages, iter(self.objects), flow)
 
     def __or__(self, other: Any) -> Any:
         more = as_stages(other)
@@ -128,7 +120,7 @@ class Source:
 
     def value(self) -> Any:
         """What the pipeline gives: a list, or the one object that its last stage makes of all."""
-        return run(self.objects, self.stages, empty=[], many=True)
+        return _run(iter(self.objects), self.stages, [], Flow(many=True))
 
     def __repr__(self) -> str:
         return f"<pipe of {type(self.objects).__name__}{''.join(f' | {stage!r}' for stage in self.stages)}>"
@@ -146,10 +138,6 @@ class Objects(list[Any]):
         return run([self], as_stages(other)) if is_function(other) else NotImplemented
 
 
-class Whole(list[Any]):
-    """A list that is one object: it flows on as it is."""
-
-
 class Stopped(Exception):  # noqa: N818 - no error: the run ends here, and nobody sees it
     """Ends a run in which -WhatIf showed what would be sent: no later stage writes or expects anything."""
 
@@ -157,13 +145,40 @@ class Stopped(Exception):  # noqa: N818 - no error: the run ends here, and nobod
 def run(objects: Iterable[Any], stages: Iterable[Stage], *, empty: Any = NOTHING, many: bool = False) -> Any:
     """What the pipeline emits: a list when something was enumerated, else the one object, else `empty`."""
     flow = Flow(many)
+    return _run(enumerated(objects, flow), stages, empty, flow)
+
+
+def _run(objects: Iterator[Any], stages: Iterable[Stage], empty: Any, flow: Flow) -> Any:
     try:
-        found = list(_spread(Pipe(tuple(stages)).run(iter(objects), flow), flow))
+        found = list(_emitted(tuple(stages), objects, flow))
     except Stopped:
         return empty
     if flow.many:
         return Objects(found)
     return found[0] if found else empty
+
+
+def _through(stages: tuple[Stage, ...], objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
+    """`objects`, which are enumerated already, through the stages."""
+    flow.last = stages[-1] if stages else None
+    for before, stage in zip((None, *stages), stages, strict=False):
+        objects = stage.run(enumerated(objects, flow) if before is not None and before.spreads else objects, flow)
+    return objects
+
+
+def _emitted(stages: tuple[Stage, ...], objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
+    """What comes out at the end: collections are taken apart, a data frame or a bulk result is the value itself."""
+    found = _through(stages, objects, flow)
+    if stages and not stages[-1].spreads:
+        yield from found
+        return
+    for value in found:
+        rows = rows_of(value) if isinstance(value, list | tuple | set | frozenset | Iterator | Source) else None
+        if rows is None or not stages:
+            yield value
+        else:
+            flow.many = True
+            yield from rows
 
 
 def enumerated(objects: Iterable[Any], flow: Flow) -> Iterator[Any]:
@@ -179,8 +194,6 @@ def enumerated(objects: Iterable[Any], flow: Flow) -> Iterator[Any]:
 
 def rows_of(value: Any) -> Iterable[Any] | None:
     """The elements of a collection, or None for what is one object."""
-    if isinstance(value, Whole):
-        return None
     if isinstance(value, list | tuple | range | set | frozenset):
         return value
     if is_frame(value):
@@ -218,14 +231,3 @@ def as_stages(value: Any) -> tuple[Stage, ...]:
     if isinstance(value, Stage):
         return (value,)
     return (FunctionStage(value),) if is_function(value) else ()
-
-
-def _spread(objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
-    """The last stage's objects: collections are taken apart, a data frame or a bulk result is the value itself."""
-    for value in objects:
-        rows = rows_of(value) if isinstance(value, list | tuple | set | frozenset | Iterator | Source) else None
-        if rows is None:
-            yield value
-        else:
-            flow.many = True
-            yield from rows

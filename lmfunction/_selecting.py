@@ -25,9 +25,14 @@ def select(objects: Iterator[Any], flow: Flow, options: Options) -> Iterator[Any
         found = _members(_places(objects, options), flow, options)
     else:
         found = _members(objects, flow, options)
-        if any(name in options for name in ("first", "last", "skip", "skip_last", "unique")):
+        if takes_apart(options):
             found = _places(enumerated(found, flow), options)
     return _unique(found) if options.get("unique") else found
+
+
+def takes_apart(options: Options) -> bool:
+    """Whether lists that the expression finds are taken apart here already, so that their elements can be counted."""
+    return any(name in options for name in ("first", "last", "skip", "skip_last", "unique"))
 
 
 def check_select(options: Options) -> None:

@@ -48,6 +48,17 @@ _CHECKS: Final[Mapping[str, Callable[[Mapping[str, Any]], object]]] = {
     "Export-Csv": _csv.check_export,
     "Import-Csv": _csv.check_delimiter,
 }
+_KEEPING: Final = frozenset(
+    [
+        "Where-Object",
+        "Sort-Object",
+        "Select-First",
+        "Select-Last",
+        "Tee-Object",
+        "Expect-Object",
+        "ConvertFrom-Json",
+    ]
+)
 _ENDS: Final = frozenset(
     ["Measure-Object", "ConvertTo-Json", "Format-Table", "Format-List", "Out-File", "Export-Csv", "ConvertTo-DataFrame"]
 )
@@ -76,6 +87,13 @@ class VerbStage(Stage):
     def begin(self, flow: Flow) -> Iterator[Any]:
         """The rows of a CSV file; no other verb begins a pipe."""
         return _csv.import_csv(iter(()), flow, self.options) if self.begins else super().begin(flow)
+
+    @property
+    def spreads(self) -> bool:  # type: ignore[override]
+        """Whether a list that it emits is several objects; it is not where objects are let through, or taken apart."""
+        if self.cmdlet.name == "Select-Object":
+            return self.options.get("expression") is not None and not _selecting.takes_apart(self.options)
+        return self.cmdlet.name not in _KEEPING
 
     @property
     def begins(self) -> bool:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from lmfunction._blocks import Block, property_of
+from lmfunction._blocks import getter, property_of
 from lmfunction._jsonable import json_text, jsonable
-from lmfunction._pipeline import Flow, FunctionStage, Whole
+from lmfunction._pipeline import Flow
 from lmfunction.errors import ParameterError
 
 Options = Mapping[str, Any]
@@ -34,7 +34,7 @@ def worker(options: Options) -> Callable[[Any], Any]:
         return lambda value: _member(value, work)
     if not callable(work):
         raise ParameterError(f"ForEach-Object cannot call {type(work).__name__}.")
-    return work if isinstance(work, Block) else FunctionStage(work).call
+    return getter(work)
 
 
 def first(objects: Iterator[Any], flow: Flow, options: Options) -> Iterator[Any]:
@@ -70,10 +70,8 @@ def from_json(objects: Iterator[Any], flow: Flow, options: Options) -> Iterator[
     for value in objects:
         text = value if isinstance(value, str | bytes) else getattr(value, "payload", value)
         found = _decoded(text) if isinstance(text, str | bytes) else text
-        if not isinstance(found, list):
+        if not isinstance(found, list) or options.get("no_enumerate"):
             yield found
-        elif options.get("no_enumerate"):
-            yield Whole(found)
         else:
             flow.many = True
             yield from found
