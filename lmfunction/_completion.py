@@ -118,13 +118,17 @@ def _place_of(text: str) -> _Place | None:
 
 
 def _stages(place: _Place, *, verbs: bool) -> Iterator[Candidate]:
-    """The verbs and cmdlets that begin with the fragment; without one, those that are used most."""
+    """The verbs and cmdlets that begin with the fragment; without one, those that are used most.
+
+    PowerShell's spelling is offered to who types a capital or a dash.
+    """
     known = (*(VERBS if verbs else (IMPORT_CSV,)), *(CMDLETS if place.fragment else (INVOKE,)))
     wanted = place.fragment.casefold()
+    powershell = wanted != place.fragment or "-" in wanted
     for cmdlet in known:
         what: What = "verb" if cmdlet in VERBS else "cmdlet"
         about = cmdlet.name if what == "cmdlet" else cmdlet.synopsis  # an API's synopsis is read from boto3's model
-        for name in (*cmdlet.python_names, cmdlet.name) if wanted else cmdlet.python_names[:1]:
+        for name in (cmdlet.name,) if powershell else cmdlet.python_names if wanted else cmdlet.python_names[:1]:
             if name.casefold().startswith(wanted):
                 yield Candidate(name, what, place.start, about)
 
@@ -195,13 +199,14 @@ def _values(
 ) -> Iterator[Candidate]:
     """The values that `parameter` can take and that begin with the fragment."""
     what: What = "value"
+    own = f"-{parameter.name}"
     offered: Iterable[tuple[str, str]] = ()
     if parameter.kind is Kind.CHOICE:
-        offered = [(choice, "default" if choice == parameter.default else "") for choice in parameter.choices]
+        offered = [(choice, "the default" if choice == parameter.default else own) for choice in parameter.choices]
     elif parameter.kind is Kind.BOOLEAN:
-        offered = [("true", ""), ("false", "")]
+        offered = [("true", own), ("false", own)]
     elif parameter.kind is Kind.SWITCH:
-        offered = [("$true", ""), ("$false", "")]
+        offered = [("$true", own), ("$false", own)]
     elif parameter.kind is Kind.VARIABLE:
         what, offered = "variable", [(name, _kind_of(value)) for name, value in _user_names(names)]
     elif parameter.name == "ProfileName":
@@ -238,7 +243,7 @@ def _short_names(seen: _Seen, environ: Mapping[str, str]) -> list[tuple[str, str
 
 
 def _variables(place: _Place, names: Mapping[str, Any], environ: Mapping[str, str]) -> list[Candidate] | None:
-    """The variables that the `$name` or `@name` at the cursor may become; None when there is none of these."""
+    """The variables that the `$name` or `@name` at the cursor may become; None when there are none."""
     match = _VARIABLE.search(place.fragment)
     if match is None or (match["sign"] == "@" and match.start() > 0) or _is_text(place.fragment[: match.start()]):
         return None
@@ -255,7 +260,7 @@ def _variables(place: _Place, names: Mapping[str, Any], environ: Mapping[str, st
         ]
     lead = match["sign"] + (match["env"] or "")
     close = "}" if match["sign"] == "${" else ""
-    return [Candidate(f"{lead}{name}{close}", "variable", start, about) for name, about in found]
+    return [Candidate(f"{lead}{name}{close}", "variable", start, about) for name, about in found] or None
 
 
 def _is_text(before: str) -> bool:

@@ -1,6 +1,6 @@
 """xonsh's door: `xontrib load lmfunction` gives every cmdlet as a command, and `lm` for whole pipelines.
 
-`invoke_lm f r'{"a": 1}'` takes arguments as xonsh reads them; `invoke_lm! f {"a": 1} | select Payload` takes the line as it
+`invoke_lm f r'{"a": 1}'` takes arguments as xonsh reads them, `invoke_lm! f {"a": 1} | select Payload` the line as it
 stands. A person gets cards, a pipe or a file JSON lines, `$(@lm invoke_lm f)` the objects.
 
 Loading costs the parameter table's names; what runs a command is imported by the first one.

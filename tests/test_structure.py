@@ -81,6 +81,7 @@ def test_every_room_exists() -> None:
         ("traitlets", {"_magics"}),
         ("pandas", {"_model", "_bulk_result"}),
         ("jmespath", {"_select"}),
+        ("xonsh", {"xontrib"}),
     ],
 )
 def test_a_library_is_known_in_its_rooms_only(library: str, homes: set[str]) -> None:
