@@ -163,6 +163,9 @@ def _member(value: Any, name: str) -> Any:
             return value[name]
         return next((v for k, v in value.items() if isinstance(k, str) and k.casefold() == name.casefold()), None)
     found = getattr(value, name, None)
+    if found is None and callable(getattr(value, "to_dict", None)):
+        members = value.to_dict()
+        return _member(members, name) if isinstance(members, Mapping) else None
     return None if callable(found) else found
 
 

@@ -53,7 +53,11 @@ def invoke_many(
     unreadable: Exception | None = None
     source = iter(objects)
     try:
-        while not stopping:
+        while True:
+            for done in crew.wait_for_a_hand():
+                stopping |= _stops(done, door, on_result)
+            if stopping:
+                break
             try:
                 value = next(source)
             except StopIteration:
@@ -64,9 +68,10 @@ def invoke_many(
             item = Item(len(run.items), value)
             run.items.append(item)
             call = _prepared(item, bind, engine, door)
-            for done in crew.send(Job(item, call)) if call is not None else ():
-                stopping |= _stops(done, door, on_result)
-            stopping |= item.error is not None and call is None and door.error_action == "Stop"
+            if call is not None:
+                crew.send(Job(item, call))
+            elif item.error is not None:
+                stopping = door.error_action == "Stop"
         for done in crew.drain():
             stopping |= _stops(done, door, on_result)
     except KeyboardInterrupt:
@@ -147,17 +152,20 @@ class _Crew:
         self.open: dict[int, Item] = {}
         self.threads = 0
 
-    def send(self, job: Job) -> list[Job]:
-        """Hands a job over; gives those that ended meanwhile, waiting for one when every hand is busy."""
-        ended = [self._take()] if len(self.open) >= self.limit else []
+    def wait_for_a_hand(self) -> list[Job]:
+        """Waits while every hand is busy; gives the jobs that ended meanwhile."""
+        ended = []
+        while len(self.open) >= self.limit or not self.done.empty():
+            ended.append(self._take())
+        return ended
+
+    def send(self, job: Job) -> None:
+        """Hands a job to a free hand."""
         self.open[job.item.index] = job.item
         if self.threads < min(self.limit, len(self.open)):
             self.threads += 1
             threading.Thread(target=self._work, name=f"invoke-{self.threads}", daemon=True).start()
         self.jobs.put(job)
-        while not self.done.empty():
-            ended.append(self._take())
-        return ended
 
     def drain(self) -> Iterable[Job]:
         """Waits for every job under way."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +17,7 @@ import lmfunction as lm
 from lmfunction._cmdlets import Engine
 from lmfunction._commands import run_pipeline
 from lmfunction._door import NOTHING, Door
+from lmfunction._transport import Reply
 from lmfunction._values import Scope
 from lmfunction.local._child import Embedded, start_embedded
 
@@ -79,16 +82,57 @@ def nothing() -> Any:
     return NOTHING
 
 
-@pytest.fixture(scope="session")
-def desk_at() -> Callable[[str], Any]:
-    """Makes a desk whose calls go to a URL, and its session."""
+class FakeLambda:
+    """Stands for the transport: answers by a function of name and event, counts, and can hold answers back."""
 
-    def at(url: str, **settings: Any) -> Any:
-        keys = lm.Credential("AKIDEXAMPLE", "not-a-secret")
-        opened = lm.Session(region="us-east-1", endpoint_url=url, credential=keys, **settings)
-        return SimpleNamespace(session=opened, line=Desk(opened.engine))
+    connection = SimpleNamespace(endpoint_url="http://127.0.0.1:9")
 
-    return at
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.events: list[Any] = []
+        self.names: list[str] = []
+        self.requests: list[Any] = []
+        self.busy = self.most = 0
+        self.answer: Callable[[str, Any], Any] = lambda name, event: {"got": event}
+        self.gate: Callable[[Any], None] = lambda event: None
+
+    def send(self, request: Any) -> Reply:
+        event = json.loads(request.payload)
+        with self.lock:
+            self.requests.append(request)
+            self.events.append(event)
+            self.names.append(request.function_name)
+            self.busy += 1
+            self.most = max(self.most, self.busy)
+        try:
+            self.gate(event)
+            answer = self.answer(request.function_name, event)
+        finally:
+            with self.lock:
+                self.busy -= 1
+        if isinstance(answer, Reply):
+            return answer
+        return Reply(200, {"x-amzn-requestid": "r"}, json.dumps(answer).encode())
+
+    @staticmethod
+    def failing(message: str) -> Reply:
+        """The answer of a function that raised."""
+        body = json.dumps({"errorType": "Refused", "errorMessage": message}).encode()
+        return Reply(200, {"x-amzn-requestid": "r-failed", "x-amz-function-error": "Unhandled"}, body)
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeLambda:
+    """A Lambda in this process, and in its `line` a desk that reaches nothing else."""
+    made = FakeLambda()
+    keys = lm.Credential("AKIDEXAMPLE", "not-a-secret")
+    policy = lm.RetryPolicy(sleep=lambda seconds: None)
+    made.session = lm.Session(
+        region="us-east-1", endpoint_url="http://127.0.0.1:9", credential=keys, retry_policy=policy
+    )
+    monkeypatch.setattr(made.session.engine.connections, "transport", lambda place: made)
+    made.line = Desk(made.session.engine)
+    return made
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
