@@ -51,11 +51,14 @@ class LMFunction(Magics):
 
     def run_pipelines(self, line: str, cell: str | None, local_names: Mapping[str, Any] | None) -> Any:
         """Runs `%lm` and `%%lm`: whole pipelines, one for each logical line; the last one's value is the magic's."""
-        from lmfunction._commands import run_pipeline
+        from lmfunction._commands import check_line, run_pipeline
         from lmfunction._grammar import logical_lines
 
         emitted = None
-        for text in logical_lines(line if cell is None else f"{line}\n{cell}"):
+        lines = list(logical_lines(line if cell is None else f"{line}\n{cell}"))
+        for text in lines:  # before the first is run, as Python does with a cell
+            check_line(text)
+        for text in lines:
             emitted = self._run(lambda *shared, text=text: run_pipeline(text, *shared), local_names)
         return emitted
 

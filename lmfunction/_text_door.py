@@ -18,6 +18,7 @@ from lmfunction._pipeline import Objects
 from lmfunction._text import visible, visible_json
 from lmfunction.errors import (
     BulkError,
+    ExpectationError,
     FunctionError,
     InvocationInterrupted,
     LMError,
@@ -81,6 +82,7 @@ class TextDoor:
 
     def write_all(self, emitted: Any) -> int:
         """Writes what a command emitted and gives the exit code."""
+        self.failed = self.failed or (_is_bulk(emitted) and not emitted.ok)
         for one in objects_of(emitted, apart=not self.is_watched):
             self.write(as_text(one, self.screen) if self.is_watched else json_line(one))
         return FUNCTION_FAILED if self.failed else 0
@@ -89,7 +91,7 @@ class TextDoor:
         """Something beside the results: help goes to stdout, which was asked for; a card to a person's stderr."""
         if isinstance(shown, str):
             self.write(shown)
-        elif self.error_screen.isatty() or not isinstance(shown, InvokeResult):
+        elif self.error_screen.isatty() or not (isinstance(shown, InvokeResult) or _is_bulk(shown)):
             self.say(as_text(shown, self.error_screen))
 
     def tell(self, level: Level, text: str) -> None:
@@ -115,6 +117,7 @@ def code_of(error: LMError) -> int:
     """The exit code that stands for `error`."""
     codes: dict[type[LMError], int] = {
         FunctionError: FUNCTION_FAILED,
+        ExpectationError: FUNCTION_FAILED,
         ParameterError: USAGE,
         ProfileError: CONFIGURATION,
         ServiceError: REFUSED,
@@ -130,10 +133,14 @@ def objects_of(emitted: Any, *, apart: bool) -> Iterator[Any]:
         return
     if isinstance(emitted, Objects):
         yield from emitted
-    elif apart and callable(getattr(emitted, "pipeline_objects", None)):
+    elif apart and _is_bulk(emitted):
         yield from emitted.to_dict()
     else:
         yield emitted
+
+
+def _is_bulk(emitted: Any) -> bool:
+    return callable(getattr(emitted, "pipeline_objects", None))
 
 
 def _emitted_before(error: BulkError) -> Iterator[Any]:
