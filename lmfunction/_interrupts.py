@@ -44,7 +44,15 @@ class _Watch:
                 _raise_in(self.ident, KeyboardInterrupt)
             return was_open
 
+    def ask(self, interrupted: Callable[[], bool]) -> None:
+        """Interrupts once `interrupted` says so; ends with the command."""
+        while self.open:
+            if interrupted():
+                self.interrupt()
+            time.sleep(2 * _STEP)
+
     def close(self) -> None:
+        """Nothing is interrupted any more."""
         with self.lock:
             if not self.open:
                 _raise_in(self.ident, None)  # what has not been raised by now would come after the command
@@ -55,13 +63,18 @@ _running: Final[dict[threading.Thread, _Watch]] = {}
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """What runs inside, in this thread, can be interrupted by `interrupt_all`. In the main thread nothing changes."""
+def interruptible(interrupted: Callable[[], bool] | None = None) -> Iterator[None]:
+    """What runs inside, in this thread, can be interrupted by `interrupt_all`. In the main thread nothing changes.
+
+    `interrupted` is asked now and then, and interrupts by answering True: for a signal that this process never gets.
+    """
     thread = threading.current_thread()
     if thread is threading.main_thread():
         yield
         return
     watch = _running[thread] = _Watch(thread)
+    if interrupted is not None:
+        threading.Thread(target=watch.ask, args=(interrupted,), name="lmfunction-watch", daemon=True).start()
     try:
         yield
     finally:

@@ -24,7 +24,7 @@ from lmfunction._json_lines import read_objects
 from lmfunction._session import default_session
 from lmfunction._table import find_cmdlet
 from lmfunction._text import did_you_mean
-from lmfunction._text_door import FUNCTION_FAILED, INTERRUPTED, TextDoor, objects_of
+from lmfunction._text_door import FUNCTION_FAILED, INCOMPLETE, INTERRUPTED, TextDoor, objects_of
 from lmfunction._values import Scope
 from lmfunction.errors import LMError, ParameterError
 
@@ -38,8 +38,8 @@ class XonshDoor(TextDoor):
     """One command. `names` are the shell's variables, `environment` is xonsh's `Env`.
 
     `piped` is what comes through a pipe or a `<`. `watched` and `errors_watched` say whether a person sees the two
-    outputs, which are pipes to xonsh in any case. Ctrl-C is for a command in the `foreground`. `collect` takes the
-    objects when they are wanted as they are.
+    outputs, which are pipes to xonsh in any case. Ctrl-C is for a command in the `foreground`; one that others follow
+    asks `interrupted` whether it went to them. `collect` takes the objects when they are wanted as they are.
     """
 
     names: MutableMapping[str, Any]
@@ -48,6 +48,7 @@ class XonshDoor(TextDoor):
     watched: bool = False
     errors_watched: bool = False
     foreground: bool = True
+    interrupted: Callable[[], bool] | None = None
     collect: Callable[[Any], None] | None = None
 
     @property
@@ -69,10 +70,12 @@ class XonshDoor(TextDoor):
         """Runs the command that goes by `name` and gives its exit code."""
         code = INTERRUPTED
         try:
-            with interruptible() if self.foreground else contextlib.nullcontext():
+            with interruptible(self.interrupted) if self.foreground else contextlib.nullcontext():
                 code = self.guarded(lambda: self._run(name, [str(a) for a in arguments]))
         except KeyboardInterrupt:  # it came when everything had been said
             return code
+        except BrokenPipeError:  # the reader went away (`| head`)
+            return INCOMPLETE
         return code
 
     def _run(self, name: str, arguments: list[str]) -> int:

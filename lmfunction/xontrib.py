@@ -13,7 +13,7 @@ import re
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from xonsh.procs.specs import DecoratorAlias
@@ -61,6 +61,7 @@ class Command:
             watched=_is_watched(spec, self.xsh.env),
             errors_watched=_errors_are_watched(spec),
             foreground=not _is_background(spec),
+            interrupted=_interruption_of_others(self.xsh) if spec is not None and not spec.last_in_pipeline else None,
             collect=wanted.append if taken and isinstance(wanted, Collector) else None,
         )
         return door.run(self.name, args)
@@ -189,6 +190,19 @@ def _forward_interrupts(spec: Any = None, proc: Any = None, **_: Any) -> None:
             usual(number, frame)
 
     signal.signal(signal.SIGINT, forward)
+
+
+def _interruption_of_others(xsh: Any) -> Callable[[], bool]:
+    """Whether Ctrl-C ended another process of this thread's pipeline: at a terminal it goes to those, not to xonsh."""
+    thread = threading.current_thread()
+
+    def interrupted() -> bool:
+        processes = getattr(getattr(xsh, "lastcmd", None), "procs", None) or ()
+        return thread in processes and any(
+            getattr(process, "returncode", None) == -signal.SIGINT for process in processes
+        )
+
+    return interrupted
 
 
 def _is_background(spec: Any) -> bool:

@@ -31,7 +31,7 @@ FILES = {
     "event.json": '{\n  "id": 1,\n  "tags": ["a", "b"]\n}\n',
     "string.json": '"just text"\n',
     "names.txt": "hello\nhello\n",
-    "calls.jsonl": '{"FunctionName": "hello", "Payload": {"name": "Ada"}}\n{"functionname": "echo", "Payload": [1]}\n',
+    "calls.jsonl": '{"FunctionName": "hello", "Payload": {"name": "Ada"}}\n{"functionname": "echo", "Payload": 7}\n',
     "some.jsonl": '{"FunctionName": "hello"}\n{"FunctionName": "fail", "ThrottleLimit": 1}\n',
     "failed.jsonl": json.dumps(FAILED) + "\n",
     "broken.json": '{\n  "id": 1\n  "tags": []\n}\n',
@@ -210,6 +210,12 @@ def test_interrupt(line: str) -> None:
     assert took < 3
 
 
+def test_a_reader_that_goes_away() -> None:
+    """`| head` that closes the pipe early leaves no traceback."""
+    done = _xonsh("big = ['x' * 1000] * 300\ninvoke_lm echo $big | head -c 10")
+    assert (len(done.stdout), done.stderr) == (10, "")
+
+
 def test_interrupt_of_several() -> None:
     """Ctrl-C in a bulk run tells how many had succeeded and how many were under way; the shell goes on."""
     line = "lm! @([{'seconds': 0}, {'seconds': 20}]) | invoke_lm slow -Verbose -ThrottleLimit 1\n"
@@ -337,5 +343,10 @@ def test_a_person_presses_ctrl_c(shell: Shell) -> None:
     assert "Stopped waiting. slow may still be running" in seen
     assert "Traceback" not in seen
     assert "130" in shell.type("print(__xonsh__.lastcmd.rtn)")
+    shell.send("invoke_lm slow '{\"seconds\": 20}' -Verbose | cat\n")  # the terminal gives this Ctrl-C to cat alone
+    shell.wait_for("VERBOSE")
+    time.sleep(1.0)
+    os.write(shell.leader, b"\x03")
+    assert "Stopped waiting. slow may still be running" in shell.wait_for("READY> ", 5)
     os.write(shell.leader, b"\x03")
     assert "200" in shell.type("invoke_lm hello -Select StatusCode")
