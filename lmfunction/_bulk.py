@@ -110,11 +110,13 @@ def _stops(job: Job, door: Door, on_result: OnResult) -> bool:
 
 def _stopped(run: BulkResult) -> BulkError:
     first = next(item for item in run.items if not item.ok)
-    return BulkError(
+    error = BulkError(
         f"Stopped at object {first.index + 1}: {first.told()}\n  {_told(run)} Nothing more was sent. "
-        "The error's .result holds them all.",
+        f"The error's .result holds them all.{f'{chr(10)}  RequestId: {first.request_id}' if first.request_id else ''}",
         result=run,
     )
+    error.request_id = first.request_id
+    return error
 
 
 def _told(run: BulkResult) -> str:

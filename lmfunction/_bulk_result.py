@@ -51,8 +51,12 @@ class Item:
     def to_dict(self) -> dict[str, Any]:
         """Place, outcome, input and what became of it, as plain data."""
         found = {"Index": self.index, "Outcome": self.outcome.value, "Input": self.input, "Error": self.told()}
-        request_id = self.result.request_id if self.result is not None else getattr(self.error, "request_id", None)
-        return found | ({"RequestId": request_id} if request_id else {})
+        return found | ({"RequestId": self.request_id} if self.request_id else {})
+
+    @property
+    def request_id(self) -> str | None:
+        """The request id AWS gave, when an answer was seen."""
+        return self.result.request_id if self.result is not None else getattr(self.error, "request_id", None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "select": None}

@@ -110,6 +110,7 @@ def test_stop_names_the_object_and_keeps_every_answer(fake: Any) -> None:
     error = caught.value
     assert str(error).startswith("Stopped at object 4: Refused: no such order")
     assert "3 succeeded, 1 failed" in str(error)
+    assert (str(error).splitlines()[-1], error.request_id) == ("  RequestId: r-failed", "r-failed")
     assert error.result.payloads == [{"got": 0}, {"got": 1}, {"got": 2}]
     assert [item.index for item in error.result.failed] == [3]
     assert len(fake.events) == 4
