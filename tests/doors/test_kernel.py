@@ -10,6 +10,7 @@ from typing import Any
 import nbformat
 import pytest
 from jupyter_client.manager import KernelManager, start_new_kernel
+from messages import without_place
 from nbclient import NotebookClient
 
 PROBE = (
@@ -58,7 +59,9 @@ def test_every_saved_output(case: dict[str, Any], saved: dict[str, Any], check: 
             assert output.data.keys() <= {"text/plain", "text/html"}
             seen.text += output.data["text/plain"] + "\n"
             seen.markup += output.data.get("text/html", "")
-    assert not any(alien in seen.message for alien in ("Traceback", "site-packages", "lmfunction/_", "\x1b"))
+    assert not any(
+        alien in without_place(seen.message) for alien in ("Traceback", "site-packages", "lmfunction/_", "\x1b")
+    )
     if not seen.error:
         seen.value = json.loads(probed[0].text)
         emitted = any(output.output_type == "execute_result" for output in outputs)
