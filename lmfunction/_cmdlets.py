@@ -218,9 +218,7 @@ def empty_lists(arguments: Mapping[str, Any], door: Door) -> None:
             keep(door, arguments[name], [])
 
 
-def selector(
-    cmdlet: Cmdlet, arguments: Mapping[str, Any], values: Mapping[str, Any]
-) -> Callable[[InvokeResult], Any]:
+def selector(cmdlet: Cmdlet, arguments: Mapping[str, Any], values: Mapping[str, Any]) -> Callable[[InvokeResult], Any]:
     """What -Select and -PassThru make of a function's result. Raises ParameterError before anything is sent."""
     if arguments.get("pass_thru"):
         return lambda _: values["FunctionName"]
