@@ -95,6 +95,25 @@ def test_ipython_blocks_run(shell: Any) -> None:
     assert shell.user_ns["r"].payload["count"] == 3
 
 
+@pytest.mark.parametrize("text", blocks("xonsh"))
+def test_xonsh_blocks_run(text: str, tmp_path: Path) -> None:
+    """The README's xonsh lines run in a real xonsh."""
+    script = tmp_path / "readme.xsh"
+    script.write_text(text)
+    program = Path(sys.executable).with_name("xonsh")
+    done = subprocess.run(
+        [program, "--no-rc", script], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        '{"message": "Hello, world!"}',
+        "7",
+        '"Hello, pipe!"',
+        "Hello, world!",
+        '"Hello, pasted from a notebook!"',
+    ]
+
+
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_profiles_load(text: str, tmp_path: Path) -> None:
     """The profile of the README is one."""
