@@ -82,10 +82,14 @@ class TextDoor:
 
     def write_all(self, emitted: Any) -> int:
         """Writes what a command emitted and gives the exit code."""
-        self.failed = self.failed or (_is_bulk(emitted) and not emitted.ok)
         for one in objects_of(emitted, apart=not self.is_watched):
             self.write(as_text(one, self.screen) if self.is_watched else json_line(one))
-        return FUNCTION_FAILED if self.failed else 0
+        return self.outcome(emitted)
+
+    def outcome(self, emitted: Any) -> int:
+        """The exit code of a command that emitted this without an error."""
+        whole = getattr(emitted, "ok", True) if _is_bulk(emitted) else True
+        return FUNCTION_FAILED if self.failed or not whole else 0
 
     def show(self, shown: Any) -> None:
         """Something beside the results: help goes to stdout, which was asked for; a card to a person's stderr."""

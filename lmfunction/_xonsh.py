@@ -24,7 +24,7 @@ from lmfunction._json_lines import read_objects
 from lmfunction._session import default_session
 from lmfunction._table import find_cmdlet
 from lmfunction._text import did_you_mean
-from lmfunction._text_door import FUNCTION_FAILED, INCOMPLETE, INTERRUPTED, TextDoor, objects_of
+from lmfunction._text_door import INCOMPLETE, INTERRUPTED, TextDoor, objects_of
 from lmfunction._values import Scope
 from lmfunction.errors import LMError, ParameterError
 
@@ -88,7 +88,7 @@ class XonshDoor(TextDoor):
                 return self.write_all(emitted)
         for one in objects_of(emitted, apart=False):
             self.collect(one)
-        return FUNCTION_FAILED if self.failed else 0
+        return self.outcome(emitted)
 
     def _emitted(self, name: str, arguments: list[str]) -> Any:
         engine, door, defaults = patient(default_session().engine), self._door(), self._defaults()
