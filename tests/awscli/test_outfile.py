@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -41,14 +44,30 @@ def test_what_cannot_be_written_is_refused_before_sending(name: str, says: str) 
     assert caught.value.parameter == "outfile"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+REFUSALS = """
+import os
+from lmfunction._awscli_outfile import check_outfile
+from lmfunction.errors import ParameterError
+if os.geteuid() == 0:  # root may write everywhere
+    os.setuid(65534)
+for name in ("read-only", "closed/out"):
+    try:
+        check_outfile(name)
+        print("taken")
+    except ParameterError as error:
+        print("may not be" in str(error), error.parameter)
+"""
+
+
 def test_what_may_not_be_written_is_refused() -> None:
-    """A file that is only read, and a folder that takes no file."""
-    Path("read-only").touch(0o400)
-    Path("closed").mkdir(0o500)
-    for name in ("read-only", "closed/out"):
-        with pytest.raises(ParameterError, match="may not be"):
-            check_outfile(name)
+    """A file that is only read, and a folder that takes no file; asked as somebody who is not root."""
+    with tempfile.TemporaryDirectory() as name:  # not tmp_path, whose parents are closed to everybody else
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "read-only").touch(0o444)
+        (folder / "closed").mkdir(0o555)
+        done = subprocess.run([sys.executable, "-c", REFUSALS], cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["True outfile"] * 2
 
 
 def test_checking_makes_nothing() -> None:
