@@ -17,7 +17,7 @@ from lmfunction._connection import Place, resolve_place
 from lmfunction._model import InvokeResult
 from lmfunction._names import parse_function_name
 from lmfunction._prepare import Warn, build_request
-from lmfunction._profile import Profile
+from lmfunction._profile_values import Profile
 from lmfunction._render.card import Card
 from lmfunction._request import InvokeRequest, Target
 from lmfunction._retry import RetryPolicy, send_with_retries
@@ -144,6 +144,7 @@ def send_plan(plan: Plan, connections: Connections, policy: RetryPolicy) -> Invo
         reply,
         attempt_log=attempts,
         elapsed_ms=(policy.clock() - start) * 1000,
+        redaction=plan.place.profile.redaction,
         resend=lambda again: send_plan(Plan(again, plan.place), connections, policy),
     )
 

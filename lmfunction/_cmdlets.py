@@ -19,7 +19,7 @@ from lmfunction._door import NOTHING, Door
 from lmfunction._hooks import Hooks
 from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet
-from lmfunction._profile import Profile
+from lmfunction._profile_values import Profile
 from lmfunction._retry import RetryPolicy
 from lmfunction._table import INVOKE
 from lmfunction._text import did_you_mean, visible

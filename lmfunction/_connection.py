@@ -16,7 +16,8 @@ from lmfunction._auth import Credential, as_credential, from_keys
 from lmfunction._boto import Connection, environment_of
 from lmfunction._endpoint import fault_of
 from lmfunction._names import check_region
-from lmfunction._profile import Profile, find_profile, known_profiles, load_profile
+from lmfunction._profile import find_profile, known_profiles, load_profile
+from lmfunction._profile_values import Profile
 from lmfunction._text import ascii_only, did_you_mean, one_line, shorten
 from lmfunction.errors import ParameterError, ProfileError
 

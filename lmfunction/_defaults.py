@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any
 
 from lmfunction._params import Cmdlet
-from lmfunction._profile import Profile
+from lmfunction._profile_values import Profile
 from lmfunction._table import CMDLETS
 from lmfunction._text import did_you_mean
 from lmfunction.errors import ParameterError, ProfileError

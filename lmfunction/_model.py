@@ -7,16 +7,17 @@ import json
 import os
 import pathlib
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from lmfunction import _wire
+from lmfunction import _redact, _wire
 from lmfunction._callables import is_function
 from lmfunction._explain import FunctionFailure, explain
+from lmfunction._redact import Redaction
 from lmfunction._request import InvokeRequest
 from lmfunction._text import did_you_mean, one_line
+from lmfunction._user_files import write_atomically
 from lmfunction._wire import RESULT_MEMBERS, Report
 from lmfunction.errors import FunctionError, LMError
 
@@ -56,7 +57,8 @@ class InvokeResult:
     Attributes are Python's spelling (`status_code`), item access and `-Select` the wire's (`r["StatusCode"]`).
     `payload` is the decoded JSON, else text, else bytes; `raw_payload` always the bytes as received. `elapsed_ms`
     is the caller's time over all attempts. `attempts` counts the sends, `attempt_log` tells what came of each.
-    A function that failed is a result too: `ok` is False and `error` tells why.
+    A function that failed is a result too: `ok` is False and `error` tells why. `redaction` is what its card hides;
+    the values themselves stay whole.
     """
 
     __slots__ = (
@@ -71,6 +73,7 @@ class InvokeResult:
         "function_error",
         "log_result",
         "raw_payload",
+        "redaction",
         "request",
         "request_id",
         "status_code",
@@ -92,6 +95,7 @@ class InvokeResult:
         elapsed_ms: float = 0.0,
         attempt_log: tuple[Attempt, ...] = (),
         resend: Callable[[InvokeRequest], InvokeResult] | None = None,
+        redaction: Redaction = _redact.NONE,
     ) -> None:
         self.request = request
         self.status_code = status_code
@@ -104,6 +108,7 @@ class InvokeResult:
         self.trace_id = trace_id
         self.elapsed_ms = elapsed_ms
         self.attempt_log = attempt_log
+        self.redaction = redaction
         self._resend = resend
         self._brief = False
         self._decoded: list[Any] = []
@@ -184,14 +189,7 @@ class InvokeResult:
     def save(self, path: str | os.PathLike[str]) -> pathlib.Path:
         """Writes the raw payload to `path`; a crash leaves the old file or the new one, never half."""
         target = pathlib.Path(path)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(self.raw_payload)
-            pathlib.Path(name).replace(target)
-        except BaseException:
-            pathlib.Path(name).unlink(missing_ok=True)
-            raise
+        write_atomically(target, self.raw_payload)
         return target
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,14 +11,14 @@ import functools
 import os
 import pathlib
 import re
-import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from lmfunction._endpoint import fault_of
 from lmfunction._names import check_region, parse_function_name
+from lmfunction._profile_values import Profile
 from lmfunction._text import ascii_only, did_you_mean, shorten
+from lmfunction._user_files import config_folder
 from lmfunction.errors import ParameterError, ProfileError
 
 if TYPE_CHECKING:
@@ -29,19 +29,6 @@ _MAX_BYTES: Final = 64 * 1024
 _KEYS: Final = ("aws_profile", "region", "endpoint", "defaults", "functions")
 # Keys that promise protection. A version that does not enforce them must not run as if they were not there.
 _PROTECTING: Final = ("account", "guard", "redact", "audit", "inherits")
-
-
-@dataclass(frozen=True)
-class Profile:
-    """One YAML profile. `endpoint` is `aws`, `embedded` or a URL; `defaults` are by parameter name as written."""
-
-    name: str
-    file: str = ""
-    aws_profile: str | None = None
-    region: str | None = None
-    endpoint: str = "aws"
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    functions: Mapping[str, str] = field(default_factory=dict)
 
 
 def find_profile(
@@ -73,7 +60,7 @@ def folders(*, location: str | None = None, environ: Mapping[str, str] = os.envi
     for entry in environ.get("LMFUNCTION_PROFILES", "").split(os.pathsep):
         if entry:
             yield pathlib.Path(entry).expanduser()
-    yield _user_folder(environ)
+    yield config_folder(environ) / "profiles"
     yield shipped_folder()
 
 
@@ -196,14 +183,6 @@ class _Reader:
 
     def _error(self, message: str, node: Any) -> ProfileError:
         return ProfileError(message, file=str(self.path), line=node.line, column=node.column)
-
-
-def _user_folder(environ: Mapping[str, str]) -> pathlib.Path:
-    if sys.platform == "win32":
-        base = pathlib.Path(environ.get("APPDATA") or pathlib.Path.home())
-    else:
-        base = pathlib.Path(environ.get("XDG_CONFIG_HOME") or pathlib.Path.home() / ".config")
-    return base / "lmfunction" / "profiles"
 
 
 def _is_commented_out(path: pathlib.Path) -> bool:
