@@ -171,7 +171,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
-    if home is None and "_lm_" in name:
+    if home is None and ("_lm_" in name or "_aws_" in name):
         value = globals()[name] = _function(name)
         return value
     if home is None:
@@ -183,7 +183,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _function(name: str) -> Any:
-    """The function of a cmdlet of the API, made when it is first looked up."""
+    """The function of a cmdlet, made when it is first looked up."""
     from lmfunction._session import default_session, function_names, function_of
     from lmfunction._table import find_cmdlet
 

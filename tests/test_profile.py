@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import lmfunction as lm
-from lmfunction import _profile
+from lmfunction import _user_files
 from lmfunction._connection import profile_of
 from lmfunction._profile import Profile, find_profile, known_profiles, load_profile, shipped_folder
 from lmfunction.errors import ProfileError
@@ -236,6 +236,6 @@ def test_a_shipped_example_loads_without_its_comment_marks(name, tmp_path):
 
 def test_the_user_folder_on_windows(tmp_path, monkeypatch):
     """On Windows the user's folder stands under APPDATA."""
-    monkeypatch.setattr(_profile.sys, "platform", "win32")
+    monkeypatch.setattr(_user_files.sys, "platform", "win32")
     path = write(tmp_path / "lmfunction" / "profiles", "mine.yaml")
     assert find_profile("mine", environ={"APPDATA": str(tmp_path)}) == path
