@@ -1,0 +1,327 @@
+"""JupyterLab as a person drives it: notebooks, cells, keys, buttons, themes, seen through a headless Chromium."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import nbformat
+from playwright.sync_api import Browser, Dialog, ElementHandle, Locator, Page, Playwright, Request
+
+from lab.labserver import LabServer
+
+_PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+_FLAGS = ("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",)  # nothing leaves the machine, whatever is shown
+_HOSTS = re.compile(r"127\.0\.0\.1(:\d+)?|")
+_SECONDS = 30.0
+# Whatever the page shows may set this; nothing that a function answered can. Names are looked up in `window`.
+CANARY = "lmfunctionRan"
+
+
+def find_chromium(chosen: str | None, playwright: Playwright) -> str | None:
+    """The program of a Chromium: `chosen`, one that is installed, playwright's own, in that order; None without any.
+
+    Raises FileNotFoundError when `chosen` is no program.
+    """
+    if chosen:
+        found = shutil.which(chosen)
+        if found is None:
+            raise FileNotFoundError(f"LMFUNCTION_CHROMIUM={chosen} is no program")
+        return found
+    own = playwright.chromium.executable_path
+    return next(filter(None, map(shutil.which, (*_PROGRAMS, own))), None)
+
+
+@contextmanager
+def chromium(playwright: Playwright, program: str, home: Path) -> Iterator[Browser]:
+    """A headless Chromium that reaches this machine alone."""
+    browser = playwright.chromium.launch(executable_path=program, args=[*_FLAGS], env={"HOME": str(home)})
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+class Lab:
+    """One page of JupyterLab. `dialogs`, `errors` and `foreign` tell what has happened in it meanwhile."""
+
+    def __init__(self, server: LabServer, browser: Browser, *, scale: float = 1, width: int = 1280) -> None:
+        self.server = server
+        self.dialogs: list[str] = []
+        self.foreign: list[str] = []
+        self._names = itertools.count(1)
+        self._context = browser.new_context(
+            viewport={"width": width, "height": 1000}, device_scale_factor=scale, reduced_motion="reduce"
+        )
+        self._context.set_default_timeout(_SECONDS * 1000)
+        self._context.on("request", self._note_request)
+        self.page: Page = self._context.new_page()
+        self.page.on("dialog", self._note_dialog)
+        self.page.goto(server.page_url)
+        self.page.wait_for_function("() => window.jupyterapp?.shell.currentWidget")
+        self.page.evaluate("() => jupyterapp.restored.then(() => jupyterapp.shell.collapseLeft())")
+
+    def close(self) -> None:
+        """Closes the page; the server goes on."""
+        self._context.close()
+
+    def _note_request(self, request: Request) -> None:
+        if not _HOSTS.fullmatch(urlsplit(request.url).netloc):
+            self.foreign.append(request.url)
+
+    def _note_dialog(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    def happened(self) -> dict[str, Any]:
+        """What active content would have left behind, as far as there is any: nothing is an empty dict."""
+        found = {
+            "canary": self.page.evaluate(f"() => window.{CANARY} ?? null"),
+            "dialogs": [*self.dialogs],
+            "other hosts": [*self.foreign],
+        }
+        return {name: value for name, value in found.items() if value}
+
+    def forget(self) -> None:
+        """Clears what has happened so far."""
+        self.page.evaluate(f"() => {{ delete window.{CANARY}; }}")
+        self.dialogs.clear()
+        self.foreign.clear()
+
+    def theme(self, name: str) -> None:
+        """Changes to a theme such as `JupyterLab Dark`."""
+        self.page.evaluate("name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name)
+        self.page.wait_for_function("name => document.body.dataset.jpThemeName === name", arg=name)
+
+    def write(self, cells: Sequence[str], *, outputs: Sequence[Sequence[dict[str, Any]]] = ()) -> Path:
+        """A new notebook in the server's folder; `outputs` are those of the cells, from first to last."""
+        made = [nbformat.v4.new_code_cell(source) for source in cells]
+        for cell, shown in zip(made, outputs, strict=False):
+            cell.outputs = [nbformat.from_dict(output) for output in shown]
+            cell.execution_count = 1
+        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        return self.store(nbformat.v4.new_notebook(cells=made, metadata=kernel))
+
+    def store(self, notebook: Any) -> Path:
+        """The notebook as a file in the server's folder that nobody has signed."""
+        path = self.server.root / f"n{next(self._names)}.ipynb"
+        notebook.metadata["number"] = path.stem  # a signature is one of the content: this content is new
+        nbformat.write(notebook, path)
+        return path
+
+    @contextmanager
+    def notebook(self, cells: Sequence[str] = (), path: Path | None = None) -> Iterator[Notebook]:
+        """The notebook at `path`, or a new one with `cells`, open and with a kernel; closed and shut down afterwards."""
+        opened = Notebook(self, path or self.write(cells))
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+class Notebook:
+    """An open notebook."""
+
+    def __init__(self, lab: Lab, path: Path) -> None:
+        self.lab = lab
+        self.page = lab.page
+        self.path = path
+        self.page.evaluate(
+            """async path => {
+                const panel = await jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'});
+                await panel.context.ready;
+                await panel.revealed;
+            }""",
+            path.name,
+        )
+        self.panel: ElementHandle = self._handle()
+        self.node = self.page.locator(f"#{self.panel.evaluate('panel => panel.id')}")
+        self.wait_idle()
+
+    def _handle(self) -> Any:
+        return self.page.evaluate_handle("() => jupyterapp.shell.currentWidget")
+
+    def close(self) -> None:
+        """Closes the tab without saving and shuts the kernel down."""
+        self.panel.evaluate(
+            """async panel => {
+                await panel.sessionContext.shutdown();
+                panel.context.model.dirty = false;
+                panel.dispose();
+            }"""
+        )
+
+    @property
+    def trusted(self) -> bool:
+        """Whether every cell may show active content."""
+        return bool(self.panel.evaluate("panel => [...panel.content.model.cells].every(cell => cell.trusted)"))
+
+    def save(self) -> None:
+        """Saves, and so signs what is trusted."""
+        self.panel.evaluate("panel => panel.context.save()")
+
+    def wait_idle(self) -> None:
+        """Returns once the kernel waits for something to do."""
+        self.page.wait_for_function("panel => panel.sessionContext.session?.kernel?.status === 'idle'", arg=self.panel)
+
+    def cells(self) -> list[Cell]:
+        """The cells from first to last."""
+        count = self.panel.evaluate("panel => panel.content.widgets.length")
+        return [Cell(self, number) for number in range(count)]
+
+    def cell(self, number: int) -> Cell:
+        """One cell; -1 is the last."""
+        return self.cells()[number]
+
+    def add(self, source: str) -> Cell:
+        """A new last cell with `source`, typed in."""
+        self.panel.evaluate(
+            """async panel => {
+                panel.content.activeCellIndex = panel.content.widgets.length - 1;
+                await jupyterapp.commands.execute('notebook:insert-cell-below');
+            }"""
+        )
+        cell = self.cell(-1)
+        cell.write(source)
+        return cell
+
+    def add_above(self, cell: Cell, source: str) -> Cell:
+        """A new cell above `cell` with `source`, typed in."""
+        self.panel.evaluate(
+            """async (panel, cell) => {
+                panel.content.activeCellIndex = panel.content.widgets.indexOf(cell);
+                await jupyterapp.commands.execute('notebook:insert-cell-above');
+            }""",
+            cell.handle,
+        )
+        added = Cell(self, self.panel.evaluate("panel => panel.content.activeCellIndex"))
+        added.write(source)
+        return added
+
+    def run(self, source: str) -> Cell:
+        """A new last cell, run to its end."""
+        cell = self.add(source)
+        cell.run()
+        return cell
+
+    def restart_and_run_all(self) -> None:
+        """Presses the button for it and confirms; returns when everything has run."""
+        self.page.evaluate("() => { window.labRun = jupyterapp.commands.execute('notebook:restart-run-all'); }")
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        self.page.evaluate("() => window.labRun")
+        self.wait_idle()
+
+    def interrupt(self) -> None:
+        """Presses the Stop button."""
+        self.node.locator('[data-command="notebook:interrupt-kernel"]').first.click()
+
+
+class Cell:
+    """One code cell."""
+
+    def __init__(self, notebook: Notebook, number: int) -> None:
+        self.notebook = notebook
+        self.page = notebook.page
+        self.handle: Any = notebook.page.evaluate_handle(
+            "([panel, number]) => panel.content.widgets[number]", [notebook.panel, number]
+        )
+
+    def ask(self, expression: str) -> Any:
+        """The value of a JavaScript expression over `cell`."""
+        return self.handle.evaluate(f"cell => {expression}")
+
+    @property
+    def area(self) -> Locator:
+        """The part of the page that shows the outputs."""
+        return self._node.locator(".jp-Cell-outputWrapper")
+
+    @property
+    def _node(self) -> Locator:
+        identity = self.ask("cell.node.id ||= `lab-${cell.model.id}`")
+        return self.page.locator(f"[id='{identity}']")
+
+    @property
+    def source(self) -> str:
+        """What stands in the editor."""
+        return str(self.ask("cell.model.sharedModel.source"))
+
+    @property
+    def count(self) -> int | None:
+        """The number in front of the cell; None when it has not run."""
+        return self.ask("cell.model.executionCount")
+
+    @property
+    def outputs(self) -> list[dict[str, Any]]:
+        """The outputs as the notebook's file would have them."""
+        return self.ask("cell.model.outputs.toJSON()")
+
+    @property
+    def errors(self) -> list[str]:
+        """The names of the errors among the outputs."""
+        return [output["ename"] for output in self.outputs if output["output_type"] == "error"]
+
+    @property
+    def text(self) -> str:
+        """Everything the outputs show, as a reader sees it."""
+        return self.area.inner_text()
+
+    def write(self, source: str) -> None:
+        """Replaces the editor's text, the cursor at its end."""
+        self.focus()
+        self.page.keyboard.press("ControlOrMeta+a")
+        self.page.keyboard.press("Delete")
+        self.page.keyboard.insert_text(source)
+
+    def focus(self) -> None:
+        """Puts the cursor into the editor."""
+        self._node.locator(".cm-content").click()
+
+    def start(self) -> None:
+        """Presses Shift-Enter."""
+        self.focus()
+        self.page.keyboard.press("Shift+Enter")
+
+    def run(self) -> None:
+        """Presses Shift-Enter and returns when the cell has run."""
+        before = self.count
+        self.start()
+        self.wait(before)
+
+    def wait(self, before: int | None = None) -> None:
+        """Returns when a run that began after the number was `before` is over and shown."""
+        self.page.wait_for_function(
+            """([cell, before]) => {
+                const {executionCount, executionState} = cell.model;
+                return executionCount !== null && executionCount !== before && executionState === 'idle';
+            }""",
+            arg=[self.handle, before],
+        )
+        self.notebook.wait_idle()
+
+    def complete(self, text: str) -> list[str]:
+        """Types `text` and presses Tab: what is offered, in order; a single offer is taken at once and gives []."""
+        self.write(text)
+        before = self.source
+        self.page.keyboard.press("Tab")
+        self.page.wait_for_function(
+            """([cell, before]) => cell.model.sharedModel.source !== before
+                || document.querySelector('.jp-Completer:not(.lm-mod-hidden) .jp-Completer-item')""",
+            arg=[self.handle, before],
+        )
+        return self.page.locator(".jp-Completer:not(.lm-mod-hidden) .jp-Completer-match").all_inner_texts()
+
+    def inspect(self, text: str) -> str:
+        """Types `text` and presses Shift-Tab: what the tooltip says."""
+        self.write(text)
+        self.page.keyboard.press("Shift+Tab")
+        tooltip = self.page.locator(".jp-Tooltip")
+        tooltip.wait_for()
+        said = tooltip.inner_text()
+        self.page.keyboard.press("Escape")
+        return said

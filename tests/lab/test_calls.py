@@ -1,0 +1,89 @@
+"""Calls from a notebook in JupyterLab: the card, the keys, the Stop button, and the repository's notebooks."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from lab.labpage import Lab, Notebook
+
+pytestmark = pytest.mark.xdist_group("lab")
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+def test_a_call_shows_its_card(notebook: Notebook) -> None:
+    """The line's result is a card in HTML with what came back; its sections open and close by a click."""
+    cell = notebook.run('%invoke_lm hello -Payload {"name": "world"} -LogType Tail -ProfileName local')
+    [output] = cell.outputs
+    assert output["output_type"] == "execute_result"
+    assert set(output["data"]) == {"text/plain", "text/html"}
+    card = cell.area.locator(".jp-RenderedHTML > div")
+    assert card.count() == 1
+    assert card.inner_text().startswith("OK  hello · 200 · ".replace("  ", " \N{NO-BREAK SPACE}"))
+    for said in ('{"message": "Hello, world!"}', "Greeting world", "REPORT RequestId: "):
+        assert said in cell.text
+    assert "InvocationType" not in cell.text  # folded
+    request = card.locator("details", has_text="Request").last
+    request.locator("summary").click()
+    assert "InvocationType\tRequestResponse" in cell.text
+    request.locator("summary").click()
+    assert "InvocationType" not in cell.text
+    card.locator("summary", has_text="Payload").click()
+    assert "Hello, world!" not in cell.text
+
+
+def test_stop_ends_a_call_that_waits(notebook: Notebook, tmp_path: Path) -> None:
+    """The Stop button ends a long call at once, says what is known, keeps queued cells from running; then all works."""
+    begun = tmp_path / "begun"
+    notebook.run(
+        "%%publish_lm_function sleeper -Timeout 60\n"
+        "import pathlib, time\n"
+        "def handler(event, context):\n"
+        "    pathlib.Path(event['begun']).touch()\n"
+        "    time.sleep(event['seconds'])\n"
+    )
+    notebook.run(f"begun = {str(begun)!r}")
+    queued = notebook.add("print('this ran too')")
+    call = notebook.add_above(queued, '%invoke_lm sleeper -Payload {"seconds": 50, "begun": $begun}')
+    call.start()
+    queued.start()
+    _wait_for(begun)
+    at = time.monotonic()
+    notebook.interrupt()
+    call.wait()
+    took = time.monotonic() - at
+    [error] = call.outputs
+    assert took < 5
+    assert error["output_type"] == "error"
+    assert "may still" in call.text, call.text
+    assert len(call.text.splitlines()) < 8, call.text
+    assert queued.outputs == []
+    again = notebook.run("%invoke_lm hello -Select Payload.message")
+    assert "Hello" in again.text
+
+
+def _wait_for(path: Path, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} is not there"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("name", ["quickstart.ipynb", "pipelines.ipynb"])
+def test_restart_and_run_all(lab: Lab, name: str) -> None:
+    """The notebook runs from a fresh kernel to its end; a cell shows an error only where its tag says so."""
+    source = nbformat.read(NOTEBOOKS / name, as_version=4)
+    with lab.notebook(path=lab.store(source)) as notebook:
+        notebook.restart_and_run_all()
+        cells = notebook.cells()
+        assert len(cells) == len(source.cells)
+        for cell, written in zip(cells, source.cells, strict=True):
+            if written.cell_type != "code":
+                continue
+            expected = "raises-exception" in written.metadata.get("tags", [])
+            assert bool(cell.errors) == expected, f"{written.source}\n{cell.text}"
+            assert cell.count is not None
+        assert lab.happened() == {}
