@@ -52,7 +52,7 @@ def the_lab(server: LabServer, browser: Browser) -> Iterator[Lab]:
 
 @pytest.fixture
 def lab(the_lab: Lab) -> Iterator[Lab]:
-    """JupyterLab in its light theme; no notebook is open, and none is left open. Nothing may have asked another host."""
+    """JupyterLab in its light theme, no notebook open. Nothing that a test shows may ask another host."""
     the_lab.theme("JupyterLab Light")
     the_lab.forget()
     yield the_lab

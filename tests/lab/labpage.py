@@ -12,9 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import nbformat
-from playwright.sync_api import Browser, Dialog, ElementHandle, Locator, Page, Playwright, Request
-
 from lab.labserver import LabServer
+from playwright.sync_api import Browser, Dialog, ElementHandle, Locator, Page, Playwright, Request
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = ("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",)  # nothing leaves the machine, whatever is shown
@@ -117,7 +116,7 @@ class Lab:
 
     @contextmanager
     def notebook(self, cells: Sequence[str] = (), path: Path | None = None) -> Iterator[Notebook]:
-        """The notebook at `path`, or a new one with `cells`, open and with a kernel; closed and shut down afterwards."""
+        """The notebook at `path`, or a new one with `cells`, open, with a kernel; closed and shut down afterwards."""
         opened = Notebook(self, path or self.write(cells))
         try:
             yield opened
