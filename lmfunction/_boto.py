@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from lmfunction._auth import Credential
 from lmfunction._endpoint import is_loopback
+from lmfunction._waiting import read_in_steps
 
 CONNECT_TIMEOUT: Final = 5.0
 # NAT gateways and load balancers forget an idle connection after 350 s and less; a function may run 900 s. Linux
@@ -72,6 +73,7 @@ def make_client(connection: Connection) -> Any:
         client.close()
         client = _client(connection, {"proxies": {}})
     _set_keepalive(client)
+    _let_wait_in_steps(client)
     client.meta.events.register("before-sign.lambda.Invoke", _before_sign)
     return client
 
@@ -151,6 +153,18 @@ def _isolated_session() -> Any:
     for name in ("config_file", "credentials_file"):
         session.set_config_variable(name, os.devnull)
     return session
+
+
+def _let_wait_in_steps(client: Any) -> None:
+    """Makes the client's waiting visible where somebody wants to see it; with another botocore inside it stays hidden.
+
+    The classes by scheme are shared by the connections to AWS and those to a proxy. A test sees the ticks come.
+    """
+    try:
+        pools = client._endpoint.http_session._pool_classes_by_scheme
+    except AttributeError:
+        return
+    read_in_steps(pools)
 
 
 def _set_keepalive(client: Any) -> None:

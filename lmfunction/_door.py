@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lmfunction._progress import Viewers
 from lmfunction._values import Scope
 
 Level = Literal["warning", "verbose", "error"]
@@ -31,6 +32,8 @@ class Door:
 
     `tell` gets messages that are not results; `show` displays an object beside what is emitted; `ask` returns the
     answer to a question, or None when nobody can answer; `assign` sets a variable of the user (None: there are none).
+    `progress` gives those who are shown how a wait goes on, in the thread that asks; `progress_action` says whether they
+    are when the line does not.
     `shows_failures` when a failed function's card is the door's business, so that the value need not show it again.
     """
 
@@ -42,3 +45,5 @@ class Door:
     assign: Callable[[str, Any], None] | None = None
     what_if: bool = False
     shows_failures: bool = True
+    progress: Callable[[], Viewers] = tuple
+    progress_action: str = "Continue"

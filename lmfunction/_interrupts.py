@@ -22,6 +22,7 @@ from lmfunction._cmdlets import Engine
 from lmfunction._connection import Place
 from lmfunction._request import InvokeRequest
 from lmfunction._transport import Reply, Transport
+from lmfunction._waiting import TICK, tick
 
 T = TypeVar("T")
 
@@ -152,6 +153,7 @@ def _in_steps(action: Callable[[], T], owner: threading.Thread) -> T:
     errors: list[BaseException] = []
     done = threading.Event()
     context = contextvars.copy_context()
+    context.run(TICK.set, None)  # this thread waits, so this thread ticks
 
     def work() -> None:
         try:
@@ -163,7 +165,7 @@ def _in_steps(action: Callable[[], T], owner: threading.Thread) -> T:
 
     threading.Thread(target=work, name="lmfunction-send", daemon=True).start()
     while not done.wait(_STEP):
-        pass
+        tick()
     if errors:
         raise errors[0]
     return values[0]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from lmfunction._model import Attempt, Outcome
+from lmfunction._waiting import pause
 from lmfunction.errors import ServiceError, TransportError
 
 T = TypeVar("T")
@@ -96,7 +97,7 @@ def send_with_retries(send: Callable[[], T], policy: RetryPolicy, deadline: floa
             waited = _wait(error, policy, len(attempts))
             if not _may_resend(error) or len(attempts) >= policy.max_attempts or now + waited >= deadline:
                 raise
-            policy.sleep(waited)
+            pause(waited, policy.sleep)
         else:
             attempts.append(Attempt(Outcome.OK, "", (policy.clock() - start) * 1000, waited * 1000))
             return reply, tuple(attempts)
