@@ -136,6 +136,12 @@ def embedded(region: str = "us-east-1") -> Embedded:
         return current
 
 
+def running_embedded(region: str = "us-east-1") -> Embedded | None:
+    """The embedded Lambda of this process for `region` when it runs already; None, and nothing is started, else."""
+    current = _by_region.get(region)
+    return current if current is not None and current.running else None
+
+
 _lock = threading.Lock()
 _by_region: Final[dict[str, Embedded]] = {}
 _started: Final[list[Embedded]] = []
