@@ -23,9 +23,10 @@ from lmfunction._awscli_options import MEMBERS, OUTPUTS, CommandLine, read_comma
 from lmfunction._awscli_outfile import check_outfile, is_standard_output, write_outfile
 from lmfunction._awscli_output import formatted
 from lmfunction._client import Connections
-from lmfunction._cmdlets import Engine
 from lmfunction._connection import ambient_output
 from lmfunction._door import Door
+from lmfunction._engine import Engine
+from lmfunction._gathered import gather
 from lmfunction._model import InvokeResult
 from lmfunction._select import compile_expression
 from lmfunction._table import INVOKE
@@ -219,7 +220,7 @@ def _ambient_output(values: Mapping[str, Any], engine: Engine, door: Door) -> st
     """The output format of the environment, else that of the AWS profile in use, else JSON."""
     output = door.scope.environ.get("AWS_DEFAULT_OUTPUT")
     if not output:
-        gathered = _cmdlets.gather(INVOKE, values, engine)
+        gathered = gather(INVOKE, values, engine)
         of_ours = gathered.profile.name and gathered.aws_profile is None
         output = (None if of_ours else ambient_output(gathered.aws_profile)) or "json"
     if output not in OUTPUTS:

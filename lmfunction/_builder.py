@@ -10,9 +10,10 @@ from lmfunction import _runners
 from lmfunction._arguments import convert
 from lmfunction._bulk_result import BulkResult
 from lmfunction._client import Plan
-from lmfunction._cmdlets import Engine, gather
 from lmfunction._common_rows import CONNECTION
 from lmfunction._door import NOTHING, Door
+from lmfunction._engine import Engine
+from lmfunction._gathered import gather
 from lmfunction._hooks import Hooks, HttpRequest, add_interceptor
 from lmfunction._model import InvokeResult
 from lmfunction._params import Kind, Parameter

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lmfunction._bulk_result import BulkResult, Item
-from lmfunction._cmdlets import Call, Engine, prepare
+from lmfunction._cmdlets import Call, prepare
 from lmfunction._door import Door
+from lmfunction._engine import Engine
 from lmfunction._model import InvokeResult
 from lmfunction._text import one_line
 from lmfunction.errors import BulkError, InvocationInterrupted, LMError, TransportError

@@ -13,8 +13,9 @@ from lmfunction import _pipeline as pipeline
 from lmfunction import _runners
 from lmfunction._binder import Bindings, Bound, bind, refuse_together
 from lmfunction._body import read_payload
-from lmfunction._cmdlets import Engine, gather
 from lmfunction._door import NOTHING, Door
+from lmfunction._engine import Engine
+from lmfunction._gathered import gather
 from lmfunction._grammar import Form, Help, Stage, Value, parse_arguments, parse_line
 from lmfunction._help import cmdlet_help
 from lmfunction._mask import masked_text

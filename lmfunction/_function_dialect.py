@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 from lmfunction import _cmdlets
 from lmfunction._auth import Credential, as_credential
-from lmfunction._cmdlets import Engine
+from lmfunction._engine import Engine
 from lmfunction._session import default_session, python_door
 from lmfunction._table import INVOKE
 from lmfunction._text import did_you_mean

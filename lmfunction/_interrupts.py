@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 from lmfunction._client import Connections
-from lmfunction._cmdlets import Engine
 from lmfunction._connection import Place
+from lmfunction._engine import Engine
 from lmfunction._request import InvokeRequest
 from lmfunction._transport import Reply, Transport
 from lmfunction._waiting import TICK, tick

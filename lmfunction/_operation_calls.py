@@ -12,24 +12,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lmfunction._client import with_full_name
-from lmfunction._cmdlets import (
-    Engine,
-    Notices,
-    act_on_error,
-    act_on_failure,
-    assign,
-    check_assignable,
-    confirm,
-    empty_lists,
-    exact_parameter,
-    gather,
-    selector,
-)
+from lmfunction._confirmation import confirm
 from lmfunction._connection import Place, resolve_place
 from lmfunction._door import NOTHING, Door
+from lmfunction._emission import exact_parameter, selector
+from lmfunction._engine import Engine
 from lmfunction._event_stream import collected
+from lmfunction._failures import act_on_error, act_on_failure
+from lmfunction._gathered import gather
 from lmfunction._model import InvokeResult
 from lmfunction._names import parse_function_name
+from lmfunction._notices import Notices, assign, check_assignable, empty_lists
 from lmfunction._operation_requests import request_members, shown_members
 from lmfunction._operations import ASKING_VERBS, NOTHING_SELECTED, READING_VERBS, default_select, subject_of, verb_of
 from lmfunction._params import Cmdlet

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lmfunction._bulk_result import Item
-from lmfunction._cmdlets import refuse_exclusive
+from lmfunction._gathered import refuse_exclusive
 from lmfunction._json_lines import JsonText, ResultRecord
 from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet, Rank

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from lmfunction._cmdlets import gather, prepare
+from lmfunction._cmdlets import prepare
 from lmfunction._conditions import is_expression
+from lmfunction._gathered import gather
 from lmfunction._pipeline import Stage
 from lmfunction._selecting import is_name_list, names_of
 from lmfunction._stages import InvokeStage, VerbStage

@@ -10,10 +10,14 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lmfunction._cmdlets import Engine, Notices, act_on_error, assign, check_assignable, confirm, gather
+from lmfunction._confirmation import confirm
 from lmfunction._connection import resolve_place
 from lmfunction._door import NOTHING, Door
+from lmfunction._engine import Engine
+from lmfunction._failures import act_on_error
+from lmfunction._gathered import gather
 from lmfunction._names import parse_function_name
+from lmfunction._notices import Notices, assign, check_assignable
 from lmfunction._operation_calls import answer_selector
 from lmfunction._operation_requests import check_members, gathered_members
 from lmfunction._service import input_names, operation

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lmfunction import _publish, _stages
-from lmfunction._cmdlets import Engine
 from lmfunction._door import Door
+from lmfunction._engine import Engine
 from lmfunction._model import InvokeResult
 from lmfunction._operation_calls import run_operation
 from lmfunction._params import Cmdlet

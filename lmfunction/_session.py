@@ -7,11 +7,12 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Self
 
-from lmfunction import _cmdlets, _runners
+from lmfunction import _runners
 from lmfunction._auth import Credential
-from lmfunction._cmdlets import Engine
 from lmfunction._defaults import Defaults
 from lmfunction._door import NOTHING, Door, Level
+from lmfunction._engine import Engine
+from lmfunction._gathered import refuse_exclusive
 from lmfunction._help import cmdlet_help
 from lmfunction._params import Cmdlet
 from lmfunction._retry import RetryPolicy
@@ -63,7 +64,7 @@ def python_door(show: Callable[[Any], None], error_action: str = "Continue") -> 
 def call(cmdlet: Cmdlet, engine: Engine, keywords: Mapping[str, Any]) -> Any:
     """What `cmdlet` emits for Python `keywords` (names of the table in snake_case); the plan for `what_if=True`."""
     values = {cmdlet.by_keyword[name].name: value for name, value in keywords.items() if value is not UNSET}
-    _cmdlets.refuse_exclusive(cmdlet, values)
+    refuse_exclusive(cmdlet, values)
     shown = _PlanCatcher()
     emitted = _runners.run(cmdlet, values, engine, python_door(shown), lambda _: None)
     if emitted is NOTHING:

@@ -11,9 +11,11 @@ from lmfunction import _cmdlets, _conditions, _csv, _figures, _outputs, _selecti
 from lmfunction._arguments import convert
 from lmfunction._bulk import invoke_many
 from lmfunction._bulk_result import BulkResult
-from lmfunction._cmdlets import Engine, gather
 from lmfunction._door import NOTHING, Door
+from lmfunction._engine import Engine
+from lmfunction._gathered import gather
 from lmfunction._model import InvokeResult
+from lmfunction._notices import assign, check_assignable, keep
 from lmfunction._params import Cmdlet
 from lmfunction._piped import bind_object, open_values
 from lmfunction._pipeline import Flow, Stage, Stopped, run
@@ -187,14 +189,14 @@ class InvokeStage(Stage):
         whole = self.emits_results()
         emitted = found if whole else found.selected()
         if "out_variable" in arguments:
-            _cmdlets.assign(self.door, arguments["out_variable"], emitted)
+            assign(self.door, arguments["out_variable"], emitted)
         flow.many = not whole
         yield from [found] if whole else found.selected()
 
     def _keep_errors(self, found: BulkResult, arguments: Mapping[str, Any]) -> None:
         if "error_variable" in arguments and not found.ok:
             errors = [item.failure() for item in found.items if not item.ok]
-            _cmdlets.keep(self.door, arguments["error_variable"], errors)
+            keep(self.door, arguments["error_variable"], errors)
 
     def _end_when_dry(self, arguments: Mapping[str, Any], flow: Flow) -> None:
         """Ends the run behind -WhatIf, so that no later stage writes or expects anything."""
@@ -234,7 +236,7 @@ def verb_stage(verb: Cmdlet, values: Mapping[str, Any], door: Door) -> VerbStage
     if verb.name == "Tee-Object":
         if ("variable" in options) == ("file_path" in options):
             raise ParameterError("Tee-Object needs a -Variable or a -FilePath: give one of them.")
-        _cmdlets.check_assignable({"variable": 1} if "variable" in options else {}, door)
+        check_assignable({"variable": 1} if "variable" in options else {}, door)
     for parameter in verb.parameters:
         if parameter.mandatory and parameter.target not in options:
             raise ParameterError(f"{verb.name} needs -{parameter.name}.", parameter=parameter.name)

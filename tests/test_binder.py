@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lmfunction._binder import Bound, bind, refuse_together
-from lmfunction._cmdlets import Engine
 from lmfunction._commands import run_arguments, run_line
 from lmfunction._door import Door
+from lmfunction._engine import Engine
 from lmfunction._grammar import parse_line
 from lmfunction._table import INVOKE
 from lmfunction._values import Scope

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from lmfunction import _json
 from lmfunction._body import read_payload
-from lmfunction._cmdlets import Engine
 from lmfunction._commands import run_line
 from lmfunction._door import Door
+from lmfunction._engine import Engine
 from lmfunction._table import INVOKE
 from lmfunction._values import Scope
 from lmfunction.errors import ParameterError

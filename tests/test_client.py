@@ -12,9 +12,9 @@ import pytest
 
 import lmfunction as lm
 from lmfunction._client import Plan
-from lmfunction._cmdlets import Engine
 from lmfunction._commands import run_line
 from lmfunction._door import NOTHING, Door
+from lmfunction._engine import Engine
 from lmfunction._retry import RetryPolicy
 from lmfunction._table import INVOKE
 from lmfunction._values import Scope

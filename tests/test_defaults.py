@@ -10,10 +10,10 @@ import pytest
 
 import lmfunction as lm
 from lmfunction._client import Plan
-from lmfunction._cmdlets import Engine
 from lmfunction._commands import run_line
 from lmfunction._defaults import Defaults
 from lmfunction._door import Door
+from lmfunction._engine import Engine
 from lmfunction._table import INVOKE, PUBLISH
 from lmfunction._values import Scope
 

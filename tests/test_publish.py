@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import lmfunction as lm
-from lmfunction._cmdlets import Engine
 from lmfunction._commands import run_line
 from lmfunction._door import NOTHING, Door
+from lmfunction._engine import Engine
 from lmfunction._publish import _code_and_handler
 from lmfunction._table import PUBLISH
 

@@ -131,9 +131,9 @@ def test_the_parameter_tables_are_the_code_s() -> None:
 
 def test_the_error_shown_is_the_error_given() -> None:
     """The caret error in the README is the real one."""
-    from lmfunction._cmdlets import Engine
     from lmfunction._commands import run_line
     from lmfunction._door import Door
+    from lmfunction._engine import Engine
     from lmfunction._table import INVOKE
     from lmfunction.errors import ParameterError
 

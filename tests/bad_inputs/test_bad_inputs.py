@@ -25,9 +25,9 @@ import pytest
 import yaml
 
 import lmfunction as lm
-from lmfunction._cmdlets import Engine
 from lmfunction._commands import run_line
 from lmfunction._door import Door
+from lmfunction._engine import Engine
 from lmfunction._session import default_session
 from lmfunction._table import INVOKE
 from lmfunction._values import Scope

@@ -13,9 +13,9 @@ import pytest
 from answering import Requests
 
 import lmfunction as lm
-from lmfunction._cmdlets import Engine
 from lmfunction._commands import run_line
 from lmfunction._door import NOTHING, Door
+from lmfunction._engine import Engine
 from lmfunction._operation_calls import OperationPlan
 from lmfunction._record import Record, Records, recorded
 from lmfunction._table import find_cmdlet

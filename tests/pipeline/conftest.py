@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 import lmfunction as lm
-from lmfunction._cmdlets import Engine
 from lmfunction._commands import run_pipeline
 from lmfunction._door import NOTHING, Door
+from lmfunction._engine import Engine
 from lmfunction._transport import Reply
 from lmfunction._values import Scope
 from lmfunction.local._child import Embedded, start_embedded

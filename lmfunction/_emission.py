@@ -1,0 +1,39 @@
+"""What a cmdlet emits of a function's answer: -Select and -PassThru, read before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from lmfunction._model import InvokeResult
+from lmfunction._params import Cmdlet
+from lmfunction._text import did_you_mean
+from lmfunction._wire import RESULT_MEMBERS
+from lmfunction.errors import ParameterError
+
+
+def selector(cmdlet: Cmdlet, arguments: Mapping[str, Any], values: Mapping[str, Any]) -> Callable[[InvokeResult], Any]:
+    """What -Select and -PassThru make of a function's result. Raises ParameterError before anything is sent."""
+    if arguments.get("pass_thru"):
+        return lambda _: values["FunctionName"]
+    expression = arguments.get("select", "*")
+    if expression == "*":
+        return lambda result: result
+    if not isinstance(expression, str) or not expression.strip():
+        raise ParameterError("Select is empty: it must be *, ^PARAMETER or a JMESPath expression.", parameter="Select")
+    if expression.startswith("^"):
+        name = exact_parameter(cmdlet, expression[1:])
+        return lambda _: values.get(name)
+    from lmfunction._select import compile_expression
+
+    compiled = compile_expression(expression, RESULT_MEMBERS)
+    return lambda result: compiled.search(result.to_dict())
+
+
+def exact_parameter(cmdlet: Cmdlet, text: str) -> str:
+    """The parameter by its name or alias in any case; a prefix does not count (as in PowerShell)."""
+    for parameter in cmdlet.parameters:
+        if text.replace("_", "").casefold() in parameter.spellings:
+            return parameter.name
+    hint = did_you_mean(text, cmdlet.by_name, prefix="^")
+    raise ParameterError(f"Select ^{text}: there is no such parameter.{hint}", parameter="Select")

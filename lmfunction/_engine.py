@@ -1,0 +1,23 @@
+"""What calls share: open connections, the retry policy, defaults, hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lmfunction._client import Connections
+from lmfunction._defaults import Defaults
+from lmfunction._hooks import Hooks
+from lmfunction._retry import RetryPolicy
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What calls share: open connections, the retry policy, defaults set by the user and by a session, hooks."""
+
+    connections: Connections = field(default_factory=Connections)
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+    defaults: Defaults = field(default_factory=Defaults)
+    fixed: Mapping[str, Any] = field(default_factory=dict)  # a Session's own arguments, by parameter name
+    hooks: Hooks | None = None
