@@ -44,6 +44,8 @@ if TYPE_CHECKING:
         to_json,
         where,
     )
+    from lmfunction._references import Secret
+    from lmfunction._references import Secret
     from lmfunction._request import InvokeRequest
     from lmfunction._retry import RetryPolicy
     from lmfunction._session import Session
@@ -87,6 +89,7 @@ _HOMES = {
     "ProfileError": "errors",
     "Report": "_wire",
     "RetryPolicy": "_retry",
+    "Secret": "_references",
     "ServiceError": "errors",
     "Session": "_session",
     "TransportError": "errors",
@@ -138,6 +141,7 @@ __all__ = [
     "ProfileError",
     "Report",
     "RetryPolicy",
+    "Secret",
     "ServiceError",
     "Session",
     "TransportError",

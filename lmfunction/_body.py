@@ -6,6 +6,7 @@ from typing import Any
 
 from lmfunction import _json, _wire
 from lmfunction._paths import PATH, Path, fault, json_objects, object_at, path_of
+from lmfunction._references import mark_typed, typed_value
 from lmfunction._text import did_you_mean
 from lmfunction._values import Scope, filled, resolve
 from lmfunction.errors import ParameterError
@@ -20,7 +21,8 @@ def read_payload(text: str, scope: Scope) -> Any:
     objects = json_objects(body, 1, body)
     if _json.is_json(filled(body, objects, lambda _, width: '""'.ljust(width))):
         places = iter(objects)  # filled in the order in which they stand
-        return filled(body, objects, lambda part, _: _encoded(part, scope, body, next(places)[1]))
+        typed = mark_typed(body)
+        return filled(typed, json_objects(typed, 1, body), lambda part, _: _encoded(part, scope, body, next(places)[1]))
     try:
         return _from_yaml(text, scope)  # whose last newline belongs to a block scalar that ends it
     except ParameterError:
@@ -31,7 +33,7 @@ def read_payload(text: str, scope: Scope) -> Any:
 
 def _encoded(part: Any, scope: Scope, body: str, position: int) -> str:
     line, column = body.count("\n", 0, position) + 1, position - body.rfind("\n", 0, position)
-    return _json.encode(_resolved(part, scope, body, line, column), parameter="Payload").decode()
+    return _json.encode(_resolved(part, scope, body, line, column), parameter="Payload", secrets=True).decode()
 
 
 def _from_yaml(body: str, scope: Scope) -> Any:
@@ -47,7 +49,7 @@ def _from_yaml(body: str, scope: Scope) -> Any:
         return _resolved(found[0], scope, body, scalar.line, scalar.column)
 
     try:
-        return _yaml.plain_value(_yaml.parse(body, max_bytes=_wire.SYNC_REQUEST_LIMIT), variable)
+        return _yaml.plain_value(_yaml.parse(body, max_bytes=_wire.SYNC_REQUEST_LIMIT), variable, typed_value)
     except _yaml.YamlError as error:
         raise ParameterError(
             f"Payload is neither JSON nor YAML: {error} (line {error.line}, column {error.column}).",

@@ -78,6 +78,43 @@ def make_client(connection: Connection) -> Any:
     return client
 
 
+def sibling_client(service: str, connection: Connection) -> Any:
+    """A boto3 client of another service (`sts`, `ssm` ...) with the same credentials, region and proxies.
+
+    An emulator on this machine is asked for the other service too, unless the environment or ~/.aws names an endpoint
+    for that one; any other endpoint is Lambda's alone. What it asks changes nothing, so that it may be repeated.
+    """
+    lambda_url = endpoint_of(connection)
+    session = _session(connection)
+    options = {
+        "connect_timeout": min(CONNECT_TIMEOUT, connection.read_timeout),
+        "read_timeout": _SIBLING_TIMEOUT,
+        "retries": {"mode": "standard", "total_max_attempts": 3},
+        **({"proxies": {}} if is_loopback(lambda_url) else {}),
+        **{name: value for name, value in connection.options if name in ("proxies", "user_agent_extra", "client_cert")},
+    }
+    from botocore.config import Config
+
+    def made(endpoint_url: str | None) -> Any:
+        return session.client(
+            service,
+            region_name=connection.region,
+            endpoint_url=endpoint_url,
+            verify=connection.verify,
+            config=Config(**options),
+        )
+
+    client = made(None)
+    if is_loopback(lambda_url) and client.meta.endpoint_url.endswith(_AWS_HOSTS):
+        client.close()
+        client = made(lambda_url)
+    return client
+
+
+_SIBLING_TIMEOUT: Final = 15.0
+_AWS_HOSTS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+
+
 def _before_sign(request: Any, **_: Any) -> None:
     hook = BEFORE_SIGNING.get()
     if hook is not None:
@@ -97,11 +134,29 @@ def endpoint_of(connection: Connection) -> str:
         client.close()
 
 
+def asks_for_credentials(aws_profile: str | None) -> bool:
+    """Whether the credentials of `aws_profile` (None: the environment's) come of an MFA code or of another program.
+
+    Only who wants a call made may be asked for a code, or have a program run.
+    """
+    import botocore.session
+
+    session = botocore.session.Session(profile=aws_profile)
+    profiles = session.full_config.get("profiles", {})
+    name, seen = session.profile or "default", set[str]()
+    while isinstance(name, str) and name not in seen:
+        seen.add(name)
+        settings = profiles.get(name, {})
+        if "mfa_serial" in settings or "credential_process" in settings:
+            return True
+        name = settings.get("source_profile")
+    return False
+
+
 _NO_KEYS: Final = Credential("none", "none")
 
 
 def _client(connection: Connection, extra: dict[str, Any]) -> Any:
-    import boto3
     from botocore.config import Config
 
     from lmfunction import __version__
@@ -122,20 +177,26 @@ def _client(connection: Connection, extra: dict[str, Any]) -> Any:
         from botocore import UNSIGNED
 
         options["signature_version"] = UNSIGNED
-    credential = connection.credential if connection.signed else None
-    session = boto3.Session(
-        aws_access_key_id=credential.access_key if credential else None,
-        aws_secret_access_key=credential.secret_key if credential else None,
-        aws_session_token=credential.session_token if credential else None,
-        profile_name=connection.aws_profile,
-        botocore_session=_isolated_session() if connection.environment is None else None,
-    )
+    session = _session(connection)
     return session.client(
         "lambda",
         region_name=connection.region,
         endpoint_url=connection.endpoint_url,
         verify=connection.verify,
         config=Config(**options),
+    )
+
+
+def _session(connection: Connection) -> Any:
+    import boto3
+
+    credential = connection.credential if connection.signed else None
+    return boto3.Session(
+        aws_access_key_id=credential.access_key if credential else None,
+        aws_secret_access_key=credential.secret_key if credential else None,
+        aws_session_token=credential.session_token if credential else None,
+        profile_name=connection.aws_profile,
+        botocore_session=_isolated_session() if connection.environment is None else None,
     )
 
 

@@ -21,8 +21,9 @@ from lmfunction._profile_values import Profile
 from lmfunction._render.card import Card
 from lmfunction._request import InvokeRequest, Target
 from lmfunction._retry import RetryPolicy, send_with_retries
+from lmfunction._secret_values import Known, SecretValues, hide
 from lmfunction._transport import Reply, Transport, endpoint_of
-from lmfunction.errors import InvocationInterrupted
+from lmfunction.errors import InvocationInterrupted, LMError
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Connections:
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._open: dict[Connection, Transport] = {}
+        self.secrets = SecretValues()
 
     def transport(self, place: Place) -> Transport:
         """The transport for `place`; starts the embedded Lambda when that is the place."""
@@ -91,11 +93,20 @@ class Connections:
                     found = self._open[connection] = Transport(connection)
         return found
 
+    def opened(self, connection: Connection) -> Transport | None:
+        """A transport that is open already to where `connection` goes, whatever its timeout; none is made."""
+        wanted = _without_patience(connection)
+        return next((t for c, t in [*self._open.items()] if _without_patience(c) == wanted), None)
+
     def close(self) -> None:
         """Closes every transport. The embedded Lambda goes on: it belongs to the process."""
         with self._lock:
             while self._open:
                 self._open.popitem()[1].close()
+
+
+def _without_patience(connection: Connection) -> Connection:
+    return dataclasses.replace(connection, read_timeout=0.0, attempts=1)
 
 
 def make_plan(
@@ -124,7 +135,19 @@ def send_plan(plan: Plan, connections: Connections, policy: RetryPolicy) -> Invo
 
     Raises TransportError, ServiceError or ProfileError; on Ctrl-C InvocationInterrupted, which says what is known.
     """
-    flight = _Flight(plan.request)
+    request, known = connections.secrets.filled(plan.request, plan.place)
+    try:
+        return _sent(plan, request, known, connections, policy)
+    except (LMError, InvocationInterrupted) as error:
+        hide(error, known, plan.place.profile.redaction.with_secrets(known).text)
+        raise
+
+
+def _sent(
+    plan: Plan, filled: InvokeRequest, known: Known, connections: Connections, policy: RetryPolicy
+) -> InvokeResult:
+    """The result of `filled`, which is the plan's request with its secrets in it; the result tells the plan's."""
+    flight = _Flight(filled)
     request = plan.request
     start = policy.clock()
     try:
@@ -144,7 +167,7 @@ def send_plan(plan: Plan, connections: Connections, policy: RetryPolicy) -> Invo
         reply,
         attempt_log=attempts,
         elapsed_ms=(policy.clock() - start) * 1000,
-        redaction=plan.place.profile.redaction,
+        redaction=plan.place.profile.redaction.with_secrets(known),
         resend=lambda again: send_plan(Plan(again, plan.place), connections, policy),
     )
 

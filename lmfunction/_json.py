@@ -16,22 +16,23 @@ import math
 import pathlib
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
+from lmfunction._references import Secret
 from lmfunction.errors import ParameterError
 
 
-def encode(value: object, *, parameter: str = "Payload") -> bytes:
-    """`value` as compact UTF-8 JSON.
+def encode(value: object, *, parameter: str = "Payload", secrets: bool = False) -> bytes:
+    """`value` as compact UTF-8 JSON; with `secrets` a `Secret` in it is written as its mark.
 
     Non-ASCII text stays as it is: `json.dumps` alone would write six bytes for one Cyrillic letter. Raises
     ParameterError that names the path of what cannot be written.
     """
     try:
-        return _ENCODER.encode(value).encode()
+        return (_MARKING if secrets else _ENCODER).encode(value).encode()
     except (TypeError, ValueError, RecursionError):
-        path, why = _find_fault(value)
+        path, why = _find_fault(value, _convert_marking if secrets else _convert)
         where = f" at {path}" if path else ""
         raise ParameterError(
             f"{parameter} cannot be written as JSON{where}: {why or 'it is nested too deep'}.", parameter=parameter
@@ -110,6 +111,10 @@ def _convert(value: Any) -> Any:
     raise TypeError(_why_not(value))
 
 
+def _convert_marking(value: Any) -> Any:
+    return value.mark if isinstance(value, Secret) else _convert(value)
+
+
 def _why_not(value: object) -> str:
     name = type(value).__name__
     hints = {
@@ -120,11 +125,13 @@ def _why_not(value: object) -> str:
         "Decimal": "a Decimal may lose digits as a JSON number; write float(...), int(...) or str(...)",
         "DataFrame": 'write frame.to_dict("records")',
         "Series": "write series.tolist()",
+        "Secret": "a Secret is taken by Payload and ClientContext of Invoke-LMFunction only",
     }
     return hints.get(name, f"{name} is not a JSON type")
 
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_convert)
+_MARKING: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_convert_marking)
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -239,7 +246,7 @@ def _encodable(value: Any) -> bool:
     return True
 
 
-def _find_fault(value: object) -> tuple[str, str]:
+def _find_fault(value: object, convert: Callable[[Any], Any]) -> tuple[str, str]:
     """The path of the first thing in `value` that cannot be written, and why; depth first, without recursion."""
     stack: list[tuple[str, Any, tuple[int, ...]]] = [("$", value, ())]
     while stack:
@@ -249,14 +256,14 @@ def _find_fault(value: object) -> tuple[str, str]:
         if len(above) > 2000:
             return "", "it is nested too deep"
         try:
-            children = _children(path, item)
+            children = _children(path, item, convert)
         except (TypeError, ValueError) as error:
             return path, str(error)
         stack.extend((where, child, (*above, id(item))) for where, child in reversed(children))
     return "", ""
 
 
-def _children(path: str, item: Any) -> list[tuple[str, Any]]:
+def _children(path: str, item: Any, convert: Callable[[Any], Any]) -> list[tuple[str, Any]]:
     """What stands inside `item`; raises with the reason when `item` itself cannot be written."""
     if isinstance(item, dict):
         for key in item:
@@ -269,7 +276,7 @@ def _children(path: str, item: Any) -> list[tuple[str, Any]]:
     if isinstance(item, str | int | float | None):
         _leaf(item)
         return []
-    return [(path, _convert(item))]
+    return [(path, convert(item))]
 
 
 def _leaf(item: Any) -> None:

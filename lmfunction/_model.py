@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import json
 import os
@@ -242,7 +243,9 @@ class InvokeResult:
         return sorted({*super().__dir__(), *RESULT_MEMBERS})
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__ if not name.startswith("_")}
+        found = {name: getattr(self, name) for name in self.__slots__ if not name.startswith("_")}
+        # The secrets' values are not written into a file with the result.
+        return {**found, "redaction": dataclasses.replace(self.redaction, secrets=())}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():

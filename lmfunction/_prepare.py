@@ -23,6 +23,7 @@ from lmfunction._names import (
     parse_function_name,
     partition_of,
 )
+from lmfunction._references import Secret, Slot, looks_like_reference, slots_of, whole
 from lmfunction._request import InvokeRequest, Target
 from lmfunction.errors import ParameterError
 
@@ -57,9 +58,11 @@ def build_request(
     qualifier, tenant, execution = (arguments.get(n) for n in ("qualifier", "tenant_id", "durable_execution_name"))
     if function.qualifier is not None and _only_default("qualifier", given=given):
         qualifier = None
+    payload, payload_slots = _payload(arguments, invocation_type, warn)
+    context, context_slots = _context_slots(context, arguments)
     return InvokeRequest(
         function_name=function.text,
-        payload=_payload(arguments, invocation_type, warn),
+        payload=payload,
         invocation_type=invocation_type,
         log_type=log_type,
         client_context=context,
@@ -67,6 +70,8 @@ def build_request(
         tenant_id=None if tenant is None else check_tenant_id(tenant),
         durable_execution_name=None if execution is None else check_execution_name(execution),
         target=target,
+        payload_slots=payload_slots,
+        context_slots=context_slots,
     )
 
 
@@ -89,7 +94,20 @@ def check_place(function: FunctionName, region: str) -> None:
         )
 
 
-def _payload(arguments: Mapping[str, Any], invocation_type: str, warn: Warn) -> bytes:
+def _payload(arguments: Mapping[str, Any], invocation_type: str, warn: Warn) -> tuple[bytes, tuple[Slot, ...]]:
+    """The bytes of the payload, and where secrets stand in them that are looked up later."""
+    if isinstance(arguments.get("payload"), Secret):
+        return whole(arguments["payload"])
+    content, slots = slots_of(_payload_bytes(arguments, invocation_type, warn))
+    if looks_like_reference(content) and not slots:
+        warn(
+            "Payload holds a text that looks like a reference to a secret, but came as data: it is sent as it is. "
+            "Wrap it to have it looked up: lm.Secret(...)."
+        )
+    return content, slots
+
+
+def _payload_bytes(arguments: Mapping[str, Any], invocation_type: str, warn: Warn) -> bytes:
     repeated = bool(arguments.get("allow_duplicate_keys"))
     if "payload_stream" in arguments:
         content = _stream_bytes(arguments["payload_stream"])
@@ -103,7 +121,7 @@ def _payload(arguments: Mapping[str, Any], invocation_type: str, warn: Warn) -> 
     if isinstance(value, str | bytes):
         _check_size(value, invocation_type, warn, "Payload")
         return _json.check(value, allow_duplicate_keys=repeated)
-    content = _json.encode(value)
+    content = _json.encode(value, secrets=True)
     _check_size(content, invocation_type, warn, "Payload")
     return content
 
@@ -151,15 +169,26 @@ def _client_context(arguments: Mapping[str, Any]) -> str | None:
     if "client_context" not in arguments:
         return None
     value = arguments["client_context"]
+    if isinstance(value, Secret):
+        return base64.b64encode(value.mark.encode()).decode()
     if isinstance(value, str | bytes):
         raw = _json.check(value, parameter="ClientContext")
         if raw.lstrip()[:1] != b"{":
             raise ParameterError(f"ClientContext is JSON, but {_CONTEXT_RULE}.", parameter="ClientContext")
     elif isinstance(value, Mapping):
-        raw = _json.encode(value, parameter="ClientContext")
+        raw = _json.encode(value, parameter="ClientContext", secrets=True)
     else:
         raise ParameterError(f"ClientContext is {type(value).__name__}; {_CONTEXT_RULE}.", parameter="ClientContext")
     return _within_limit(base64.b64encode(raw).decode(), "ClientContext")
+
+
+def _context_slots(context: str | None, arguments: Mapping[str, Any]) -> tuple[str | None, tuple[Slot, ...]]:
+    """The encoded client context with labels for the marks in it, and where they stand in the decoded one."""
+    if context is None or "client_context" not in arguments:
+        return context, ()
+    value = arguments["client_context"]
+    shown, slots = whole(value) if isinstance(value, Secret) else slots_of(base64.b64decode(context))
+    return (base64.b64encode(shown).decode(), slots) if slots else (context, ())
 
 
 def _checked_base64(value: Any) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -54,8 +54,10 @@ class Redaction:
     paths: tuple[str, ...] = ()
     secrets: tuple[tuple[str, str], ...] = ()
 
-    def with_secrets(self, found: Iterable[tuple[str, str]]) -> Redaction:
+    def with_secrets(self, found: tuple[tuple[str, str], ...]) -> Redaction:
         """The same, which knows these secrets too: (value, what is shown for it)."""
+        if not found:
+            return self
         return replace(self, secrets=tuple(dict.fromkeys((*self.secrets, *found))))
 
     def and_also(self, other: Redaction) -> Redaction:

@@ -7,6 +7,8 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
+from lmfunction._references import Slot
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -20,7 +22,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class InvokeRequest:
-    """One Invoke call, checked and ready. `client_context` is base64, `payload` the bytes of the body."""
+    """One Invoke call, checked and ready. `client_context` is base64, `payload` the bytes of the body.
+
+    Where a secret is looked up only when the call is sent, its reference stands in them; the slots say where.
+    """
 
     function_name: str
     payload: bytes = b"{}"
@@ -31,6 +36,8 @@ class InvokeRequest:
     tenant_id: str | None = None
     durable_execution_name: str | None = None
     target: Target = field(default_factory=Target)
+    payload_slots: tuple[Slot, ...] = ()
+    context_slots: tuple[Slot, ...] = ()  # in the decoded client context
 
     @property
     def label(self) -> str:
@@ -60,6 +67,7 @@ class InvokeRequest:
             where += f", endpoint_url={self.target.endpoint_url!r}"
         arguments = "".join(f"    {name}={value!r},\n" for name, value in self.members().items())
         return (
+            f"{self._secrets_left_out()}"
             "import boto3\n"
             "from botocore.config import Config\n\n"
             'once = Config(retries={"total_max_attempts": 1}, read_timeout=930)\n'
@@ -94,7 +102,12 @@ class InvokeRequest:
             if value is not None
         ]
         call = f"AWS_MAX_ATTEMPTS=1 aws lambda invoke {' '.join(words)} {shlex.quote(outfile)}"
-        return f"{_shell_printing(self.payload)} | {call}"
+        return f"{self._secrets_left_out()}{_shell_printing(self.payload)} | {call}"
+
+    def _secrets_left_out(self) -> str:
+        """A comment on what has to be filled in by hand; empty where no secret is looked up."""
+        labels = dict.fromkeys(slot.secret.label for slot in (*self.payload_slots, *self.context_slots))
+        return f"# Put in yourself: {', '.join(labels)}\n" if labels else ""
 
 
 def _shell_printing(payload: bytes) -> str:

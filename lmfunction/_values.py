@@ -19,6 +19,7 @@ from lmfunction._files import read_file, read_text_file
 from lmfunction._grammar import Form, Value, parse_line
 from lmfunction._params import Kind, Parameter
 from lmfunction._paths import Expression, Part, Path, braced_path, fault, json_objects, list_items
+from lmfunction._references import Secret, is_reference, mark_typed
 from lmfunction._text import did_you_mean
 from lmfunction.errors import ParameterError
 
@@ -105,17 +106,27 @@ def _read_json(parameter: Parameter, value: Value, scope: Scope, source: str) ->
     if value.form in (Form.WORD, Form.ARGUMENT):
         if value.text == "-":
             return _standard_input(parameter, scope)
+        if _takes_secrets(parameter) and is_reference(value.text):
+            return Secret(value.text)
         from_file = _file(parameter, value, text=True)
         if from_file is not None:
             return from_file
+    typed = mark_typed(value.text) if _takes_secrets(parameter) else value.text
     if value.form is not Form.BRACKETED:
-        return _checked(parameter, value.text, value, source)
+        _checked(parameter, value.text, value, source)
+        return typed
     objects = json_objects(value.text, value.column, source)
     if objects:
         # Checked first with a string of the same length in each variable's place, so that columns are the line's.
         _checked(parameter, filled(value.text, objects, lambda _, width: '""'.ljust(width)), value, source)
-    text = filled(value.text, objects, lambda part, _: _as_json(parameter, part, scope))
+        objects = json_objects(typed, value.column, source)
+    text = filled(typed, objects, lambda part, _: _as_json(parameter, part, scope))
     return _checked(parameter, text, value, source)
+
+
+def _takes_secrets(parameter: Parameter) -> bool:
+    """Whether it is Payload or ClientContext of an invocation, where a secret may be named instead of typed."""
+    return parameter.kind is Kind.JSON and not parameter.generated
 
 
 def _read_stream(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
@@ -320,13 +331,17 @@ def _expanded(value: Value, scope: Scope, parameter: Parameter) -> str:
                 raise _undefined(part, parameter, scope) from None
             pieces.append(part.written)
         else:
-            pieces.append(found if isinstance(found, str) else _json_or_text(found))
+            pieces.append(found if isinstance(found, str) else _json_or_text(found, parameter))
     return "".join(pieces)
 
 
-def _json_or_text(found: Any) -> str:
+def _json_or_text(found: Any, parameter: Parameter) -> str:
+    if isinstance(found, Secret):
+        if not _takes_secrets(parameter):
+            raise ParameterError(f"-{parameter.name} takes no Secret: Payload and ClientContext do.")
+        return found.mark
     try:
-        return _json.encode(found).decode()
+        return _json.encode(found, secrets=_takes_secrets(parameter)).decode()
     except ParameterError:
         return str(found)
 
@@ -338,7 +353,9 @@ def _as_json(parameter: Parameter, part: Path | Expression, scope: Scope) -> str
         assert isinstance(part, Path)
         raise _undefined(part, parameter, scope) from None
     return _json.encode(
-        found, parameter=f"{parameter.name}: ${part.name if isinstance(part, Path) else '(...)'}"
+        found,
+        parameter=f"{parameter.name}: ${part.name if isinstance(part, Path) else '(...)'}",
+        secrets=_takes_secrets(parameter),
     ).decode()
 
 

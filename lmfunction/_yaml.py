@@ -91,20 +91,23 @@ def parse(text: str, *, max_bytes: int, max_depth: int = 100) -> Node | None:
         raise YamlError(why, mark.line + 1 if mark else 1, mark.column + 1 if mark else 1) from None
 
 
-def plain_value(node: Node | None, variable: Callable[[Scalar], Any]) -> Any:
+def plain_value(
+    node: Node | None, variable: Callable[[Scalar], Any], text: Callable[[str], Any] = lambda text: text
+) -> Any:
     """The JSON value that `node` spells, by YAML 1.2's core schema in its unsurprising part.
 
     Only true, false and null (in three cases each), `~`, decimal integers and fractions are not text: `no`, `1:30`,
-    dates and numbers with leading zeros stay text. A plain scalar that begins with `$` is given to `variable`.
+    dates and numbers with leading zeros stay text. A plain scalar that begins with `$` is given to `variable`, what is
+    text to `text`.
     """
     if node is None:
         return None
     if isinstance(node, Mapping):
-        return {key.text: plain_value(value, variable) for key, value in node.items}
+        return {key.text: plain_value(value, variable, text) for key, value in node.items}
     if isinstance(node, Sequence):
-        return [plain_value(item, variable) for item in node.items]
+        return [plain_value(item, variable, text) for item in node.items]
     if not node.plain:
-        return node.text
+        return text(node.text)
     if node.text.startswith("$"):
         return variable(node)
     if node.text in _WORDS:
@@ -112,7 +115,7 @@ def plain_value(node: Node | None, variable: Callable[[Scalar], Any]) -> Any:
     try:
         if _INTEGER.fullmatch(node.text):
             return int(node.text)
-        return float(node.text) if _FLOAT.fullmatch(node.text) else node.text
+        return float(node.text) if _FLOAT.fullmatch(node.text) else text(node.text)
     except ValueError:
         raise YamlError("a number has too many digits", node.line, node.column) from None
 

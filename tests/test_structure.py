@@ -119,6 +119,7 @@ def test_the_public_names() -> None:
         "ProfileError",
         "Report",
         "RetryPolicy",
+        "Secret",
         "ServiceError",
         "Session",
         "TransportError",
