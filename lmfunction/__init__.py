@@ -45,7 +45,6 @@ if TYPE_CHECKING:
         where,
     )
     from lmfunction._references import Secret
-    from lmfunction._references import Secret
     from lmfunction._request import InvokeRequest
     from lmfunction._retry import RetryPolicy
     from lmfunction._session import Session
