@@ -33,7 +33,7 @@ _CONFIGURE: Final = "UpdateFunctionConfiguration"
 _ALSO_CODE: Final = frozenset(["Architectures"])  # UpdateFunctionCode takes them
 # What a new function gets where nothing is said.
 _NEW: Final = {"Runtime": f"python3.{sys.version_info.minor}", "Timeout": 3, "MemorySize": 128}
-_PLACE_NAMES: Final = frozenset(["profile_name", "endpoint_url", "credential", "access_key"])
+PLACE_NAMES: Final = frozenset(["profile_name", "endpoint_url", "credential", "access_key"])
 
 
 def publish(values: Mapping[str, Any], engine: Engine, door: Door) -> Any:
@@ -43,7 +43,7 @@ def publish(values: Mapping[str, Any], engine: Engine, door: Door) -> Any:
     notices = Notices(arguments, door)
     check_assignable(arguments, door)
     name = parse_function_name(arguments.get("function_name"))
-    if not _PLACE_NAMES.intersection(arguments):
+    if not PLACE_NAMES.intersection(arguments):
         arguments["endpoint_url"] = "embedded"
     select = answer_selector(PUBLISH, operation(_CREATE), arguments, values)
     wanted = _wanted(arguments)
