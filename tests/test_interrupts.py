@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from ctrl_c import ctrl_c_when
 
 import lmfunction as lm
 
@@ -26,27 +26,6 @@ SLOW = [{"raw": "", "then": "stall"}, {"status": 200, "body": '"next"'}]
 def server(faults: ModuleType) -> Iterator[Any]:
     with faults.FaultServer() as server:
         yield server
-
-
-@contextlib.contextmanager
-def ctrl_c_when(event: threading.Event) -> Iterator[Callable[[], float]]:
-    """Sends SIGINT to the main thread once `event` is set; gives the seconds since then."""
-    sent: list[float] = []
-
-    def press() -> None:
-        assert event.wait(10)
-        # Until the main thread waits inside the system: a signal between Python's last look for one and that call is
-        # seen only when the call returns.
-        time.sleep(0.1)
-        sent.append(time.monotonic())
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-    thread = threading.Thread(target=press)
-    thread.start()
-    try:
-        yield lambda: time.monotonic() - sent[0]
-    finally:
-        thread.join()
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import pickle
-import signal
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ctrl_c import ctrl_c_when
 
 import lmfunction as lm
 from lmfunction._bulk_result import Item
@@ -210,25 +210,6 @@ def test_an_answer_is_asked_for_once_only(fake: Any) -> None:
 
 
 # Ctrl-C
-
-
-@contextlib.contextmanager
-def ctrl_c_when(event: threading.Event) -> Iterator[Any]:
-    """Sends SIGINT to the main thread a moment after `event` is set; gives the seconds since."""
-    at: list[float] = []
-
-    def press() -> None:
-        assert event.wait(10)
-        time.sleep(0.05)
-        at.append(time.monotonic())
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-
-    thread = threading.Thread(target=press)
-    thread.start()
-    try:
-        yield lambda: time.monotonic() - at[0]
-    finally:
-        thread.join()
 
 
 def test_ctrl_c_stops_at_once_and_nothing_more_is_sent(fake: Any) -> None:
