@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lmfunction._auth import Credential
+from lmfunction._discreet_log import keep_discreet
 from lmfunction._endpoint import is_loopback
 from lmfunction._waiting import read_in_steps
 
@@ -74,6 +75,7 @@ def make_client(connection: Connection) -> Any:
         client = _client(connection, {"proxies": {}})
     _set_keepalive(client)
     _let_wait_in_steps(client)
+    keep_discreet(client)
     client.meta.events.register("before-sign.lambda.Invoke", _before_sign)
     return client
 
@@ -108,6 +110,7 @@ def sibling_client(service: str, connection: Connection) -> Any:
     if is_loopback(lambda_url) and client.meta.endpoint_url.endswith(_AWS_HOSTS):
         client.close()
         client = made(lambda_url)
+    keep_discreet(client)
     return client
 
 
