@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lmfunction._client import Plan, make_plan, send_plan
 from lmfunction._confirmation import confirm
@@ -19,6 +19,7 @@ from lmfunction._failures import act_on_error, act_on_failure, keep_failure
 from lmfunction._gathered import Gathered, gather
 from lmfunction._model import InvokeResult
 from lmfunction._notices import Notices, assign, check_assignable, empty_lists
+from lmfunction._progress import Progress, shown, wanted
 from lmfunction._table import INVOKE
 from lmfunction.errors import LMError
 
@@ -48,6 +49,12 @@ class Call:
             lambda: send_plan(self.plan, engine.connections, engine.policy),
             lambda text: self.notices.door.tell("warning", text),
         )
+
+    def progress(self, elapsed: float) -> Progress:
+        """How the wait for its answer stands after `elapsed` seconds."""
+        request = self.plan.request
+        limit = self.gathered.arguments.get("timeout_sec")
+        return Progress(request.label, elapsed, limit, on_stop=_ON_STOP.get(request.invocation_type, ""))
 
     def error_action(self, door: Door) -> str:
         """What a failed function does."""
@@ -83,7 +90,9 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
     if call is None:
         return NOTHING
     try:
-        result = call.send(engine)
+        viewers = wanted(call.gathered.arguments, door.progress_action, door.progress)
+        with shown(viewers, call.progress, engine.policy.clock):
+            result = call.send(engine)
         on_result(result)
         act_on_failure(result, call.error_action(door), door)
         keep_failure(result, call.gathered.arguments, door)
@@ -94,6 +103,12 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
     if "out_variable" in call.gathered.arguments:
         assign(door, call.gathered.arguments["out_variable"], emitted)
     return emitted
+
+
+_ON_STOP: Final = {
+    "RequestResponse": "leaves the function running",
+    "Event": "does not take back the event",
+}
 
 
 def _plan_lines(plan: Plan) -> list[str]:

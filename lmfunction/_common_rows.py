@@ -81,9 +81,10 @@ COMMON: Final = (
     Parameter(
         "ProgressAction",
         Kind.CHOICE,
-        "Taken for lines written for PowerShell: one call shows no progress.",
+        "Continue: show how a wait of more than a second goes on, where somebody watches; a line every 30 s where not.",
         aliases=("proga",),
         choices=_QUIET,
+        default="Continue; SilentlyContinue in Python",
         rank=Rank.COMMON,
     ),
     Parameter(

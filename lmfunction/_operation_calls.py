@@ -27,6 +27,7 @@ from lmfunction._operation_requests import request_members, shown_members
 from lmfunction._operations import ASKING_VERBS, NOTHING_SELECTED, READING_VERBS, default_select, subject_of, verb_of
 from lmfunction._params import Cmdlet
 from lmfunction._prepare import check_place
+from lmfunction._progress import Progress, shown, wanted
 from lmfunction._record import recorded
 from lmfunction._render.card import Card, Section, Tone
 from lmfunction._service import Operation, operation
@@ -72,6 +73,11 @@ class OperationPlan:
     def __repr__(self) -> str:
         what = f"{self.cmdlet.name} ({self.operation.name})"
         return f'What if: Performing the operation "{what}" on target "{self.target}" at {self.endpoint}.'
+
+    def progress(self, elapsed: float) -> Progress:
+        """How the wait for its answer stands after `elapsed` seconds."""
+        on_stop = "leaves the function running" if self.operation.streams else ""
+        return Progress(f"{self.cmdlet.name} {self.target}", elapsed, on_stop=on_stop)
 
     def lines(self) -> list[str]:
         """The call for somebody who is to confirm it."""
@@ -127,7 +133,8 @@ def run_operation(
         return NOTHING
     _confirm(plan, arguments, door)
     try:
-        answer = _sent(plan, engine, single_page=_is_manual(found, arguments))
+        with shown(wanted(arguments, door.progress_action, door.progress), plan.progress, engine.policy.clock):
+            answer = _sent(plan, engine, single_page=_is_manual(found, arguments))
         if isinstance(answer, InvokeResult):
             on_result(answer)
             act_on_failure(answer, str(arguments.get("error_action", door.error_action)), door)

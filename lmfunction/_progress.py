@@ -39,7 +39,7 @@ class Progress:
     elapsed: float
     limit: float | None = None
     counts: Counts | None = None
-    on_stop: str = ""  # what becomes of the work when the waiting is stopped: "the function runs on"
+    on_stop: str = ""  # what stopping does: "leaves the function running"
     ended: str = ""
 
     @property

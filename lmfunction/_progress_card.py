@@ -56,7 +56,7 @@ class ProgressCard:
 
 def progress_card(progress: Progress) -> Card:
     """The card of a wait that goes on."""
-    hint = (f"Stop: {progress.on_stop}",) if progress.on_stop else ()
+    hint = (f"Stop {progress.on_stop}",) if progress.on_stop else ()
     facts = (*_bar(progress), *progress.facts, *hint)
     return Card(Tone.INFO, "RUNNING" if progress.counts else "WAITING", progress.title, facts)
 

@@ -36,7 +36,7 @@ class StatusLine:
         if progress.ended:
             self.clear()
             return
-        hint = f" (Ctrl-C: {progress.on_stop})" if progress.on_stop else ""
+        hint = f"; Ctrl-C {progress.on_stop}" if progress.on_stop else ""
         room = columns_of(self._stream) - 1  # the last column would make some terminals begin another line
         text = progress.text if len(progress.text + hint) > room else progress.text + hint
         self._write(shorten(text, room))
