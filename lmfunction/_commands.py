@@ -23,9 +23,10 @@ from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet, Kind, Parameter
 from lmfunction._paths import fault
 from lmfunction._precheck import check_stage, emits_results
+from lmfunction._redact import typed_secret
 from lmfunction._stages import VerbStage, cmdlet_stage, verb_stage
 from lmfunction._table import CMDLETS, find_cmdlet
-from lmfunction._text import ascii_only, did_you_mean, shorten
+from lmfunction._text import ascii_only, did_you_mean, one_line, shorten
 from lmfunction._values import read
 from lmfunction._verb_table import VERBS
 from lmfunction.errors import ParameterError
@@ -255,7 +256,22 @@ class _Desk:
             if name in cmdlet.by_name:
                 bindings.values.setdefault(name, Bound(value, "default"))
         refuse_together(bindings)
+        for token in stage.tokens:
+            if isinstance(token, Value) and token.form not in (Form.PATH, Form.EXPRESSION):
+                _warn_of_secret(token.text, bindings, self.door)
         return bindings
+
+
+def _warn_of_secret(text: str, bindings: Bindings, door: Door) -> None:
+    """Tells that what was typed looks like a secret, which the history and the saved notebook keep."""
+    found = typed_secret(text)
+    if found is None or ((quiet := bindings.values.get("WarningAction")) and str(quiet.value) == "SilentlyContinue"):
+        return
+    door.tell(
+        "warning",
+        f"What was typed looks like a secret ({one_line(found, 60)}), and the history and a saved notebook keep it. "
+        "Put it into a $variable with getpass, or write where it is kept: env:NAME, ssm:/path, secretsmanager:name.",
+    )
 
 
 def _bind_body(bindings: Bindings, body: str, door: Door) -> None:
@@ -269,6 +285,8 @@ def _bind_body(bindings: Bindings, body: str, door: Door) -> None:
                 bindings.values[taken].column,
                 taken,
             )
+    if name == "Payload":
+        _warn_of_secret(body, bindings, door)
     value = read_payload(body, door.scope) if name == "Payload" else body
     bindings.values[name] = Bound(value, "body")
 

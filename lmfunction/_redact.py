@@ -115,6 +115,25 @@ class Redaction:
 NONE: Final = Redaction()
 
 
+def typed_secret(text: str) -> str | None:
+    """What in a typed text looks like a secret: the name before it, or what it looks like; None when nothing does.
+
+    A `$variable` and a reference (`ssm:/path`) behind a name are none.
+    """
+    found = _LOOKS.search(text)
+    if found is not None:
+        return "an access key, a token or a password"
+    for match in (*_NAMED.finditer(text), *_YAML_PAIR.finditer(text)):
+        value = match["value"].strip()
+        if value and is_secret_name(match["name"]) and not _REFERS.match(value):
+            return f"the value of {match['name']}"
+    return None
+
+
+_YAML_PAIR: Final = re.compile(r"^[ \t-]*(?P<name>[\w.-]{2,64}):[ \t]+(?P<value>[^\s#\"'{\[|>&*!].*)$", re.MULTILINE)
+_REFERS: Final = re.compile(r"\$|(?:env|ssm|secretsmanager):|(?:null|true|false|\d{1,3})$")
+
+
 @functools.lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
     """Whether a member, variable or header of this name usually holds a secret."""
