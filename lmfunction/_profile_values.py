@@ -15,7 +15,7 @@ Origin = Literal["none", "location", "environment", "user", "project", "shipped"
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a function may not be called: the `deny` pattern that names it, or the `allow` patterns none of which does."""
+    """Why a function may not be called: a `deny` pattern that names it, or `allow` patterns none of which does."""
 
     rule: Literal["allow", "deny"]
     patterns: tuple[str, ...]
