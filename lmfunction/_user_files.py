@@ -20,8 +20,14 @@ def state_folder(environ: Mapping[str, str] = os.environ) -> pathlib.Path:
 
 
 def make_private_folder(folder: pathlib.Path) -> pathlib.Path:
-    """Makes `folder`, which only its owner may enter, and gives it. One that exists keeps its mode. Raises OSError."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Makes `folder` and those above it that are missing, which only their owner may enter, and gives it.
+
+    One that exists keeps its mode. Raises OSError.
+    """
+    if not folder.is_dir():
+        if folder.parent != folder:
+            make_private_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 
