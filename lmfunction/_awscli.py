@@ -106,8 +106,9 @@ def run_aws(
     if line.skeleton in ("input", "yaml-input"):
         screen.write(_skeleton(as_yaml=line.skeleton == "yaml-input"))
         return
+    silent = dataclasses.replace(door, progress=tuple)  # as the AWS CLI is while it waits
     try:
-        _run(line, engine, door, screen, defaults or {})
+        _run(line, engine, silent, screen, defaults or {})
     except (ParameterError, ProfileError) as error:
         if str(getattr(error, "parameter", "")).startswith("--"):
             raise  # it speaks of an option already

@@ -175,6 +175,7 @@ def _sleep(seconds: float) -> None:
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0:
         time.sleep(min(left, _STEP))
+        tick()
 
 
 def _raise_in(ident: int | None, error: type[BaseException] | None) -> None:

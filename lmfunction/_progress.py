@@ -151,9 +151,9 @@ def wanted(arguments: Mapping[str, Any], action: str, viewers: Callable[[], View
 def _whole(seconds: float) -> str:
     """`12 s`, `3 min 20 s`, `2 h 5 min`: whole numbers, which stand still between two looks."""
     minutes, rest = divmod(int(seconds), 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "h"), (minutes, "min"), (0 if hours else rest, "s"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count) or "0 s"
 
 
 def _time(seconds: float) -> str:

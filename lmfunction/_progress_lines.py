@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
-from lmfunction._progress import LOG_EVERY, Progress, Viewer, Viewers
+from lmfunction._progress import Progress
 from lmfunction._text import shorten
-
-
-def line_viewers(stream: TextIO, say: Callable[[str], Any], *, every: float = LOG_EVERY) -> Viewers:
-    """Who is shown a wait on a text stream: a person one line in place; anybody else a line by `say` every half minute,
-    so that a long call in a pipeline of builds does not look hung.
-    """
-    if is_terminal(stream):
-        return (Viewer(StatusLine(stream).draw),)
-    return (Viewer(lambda progress: say(log_line(progress)), every, every),)
 
 
 def log_line(progress: Progress) -> str:
     """The wait as a line of a log."""
     return f"PROGRESS: {progress.text}"
+
+
+_ECHO: Final = 2  # columns of the ^C that a terminal writes behind the line
 
 
 class StatusLine:
@@ -44,6 +37,7 @@ class StatusLine:
     def clear(self) -> None:
         """Takes the line away."""
         if self._length:
+            self._length += _ECHO
             self._write("")
             self._stream.write("\r")
             self._stream.flush()

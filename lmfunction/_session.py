@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -15,6 +16,8 @@ from lmfunction._engine import Engine
 from lmfunction._gathered import refuse_exclusive
 from lmfunction._help import cmdlet_help
 from lmfunction._params import Cmdlet
+from lmfunction._progress import LOG_EVERY, Progress, Viewer, Viewers
+from lmfunction._progress_lines import StatusLine, is_terminal, log_line
 from lmfunction._retry import RetryPolicy
 from lmfunction._table import CMDLETS, INVOKE, PUBLISH, find_cmdlet
 from lmfunction._text import did_you_mean
@@ -58,7 +61,28 @@ class _PlanCatcher:
 
 def python_door(show: Callable[[Any], None], error_action: str = "Continue") -> Door:
     """Python's door: warnings are warnings, a person at a terminal can be asked, and a failed function is a result."""
-    return Door(error_action=error_action, tell=_tell, ask=_ask, show=show, shows_failures=False)
+    return Door(
+        error_action=error_action,
+        tell=_tell,
+        ask=_ask,
+        show=show,
+        shows_failures=False,
+        progress=_viewers,
+        progress_action="SilentlyContinue",
+    )
+
+
+def _viewers() -> Viewers:
+    """Who sees how a wait goes on when the caller asks for that: a terminal's line, or one in the log now and then."""
+    if sys.stderr is None or threading.current_thread() is not threading.main_thread():
+        return ()
+    if is_terminal(sys.stderr):
+        return (Viewer(StatusLine(sys.stderr).draw),)
+    return (Viewer(_log, LOG_EVERY, LOG_EVERY),)
+
+
+def _log(progress: Progress) -> None:
+    print(log_line(progress), file=sys.stderr, flush=True)  # noqa: T201 - the caller asked for it
 
 
 def call(cmdlet: Cmdlet, engine: Engine, keywords: Mapping[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from lmfunction._commands import run_arguments
 from lmfunction._door import Door
 from lmfunction._help import overview
+from lmfunction._progress_lines import columns_of
 from lmfunction._session import default_session
 from lmfunction._text_door import INCOMPLETE, TextDoor, code_of
 from lmfunction._values import Scope
@@ -53,6 +54,7 @@ class Terminal(TextDoor):
             tell=self.tell,
             show=self.show,
             ask=self._ask,
+            progress=self.viewers,
         )
 
     def _run_aws(self, words: Sequence[str]) -> int:
@@ -63,7 +65,7 @@ class Terminal(TextDoor):
             write=self.put,
             write_bytes=None if person else self._print_bytes,
             color=person,
-            width=_columns_of(self.stdout) if person else 80,
+            width=columns_of(self.stdout) if person else 80,
         )
         try:
             run_aws(words, default_session().engine, self._door(), screen)
@@ -92,13 +94,6 @@ class Terminal(TextDoor):
         else:
             stream.write(content)
             stream.flush()
-
-
-def _columns_of(stream: TextIO) -> int:
-    try:
-        return os.get_terminal_size(stream.fileno()).columns or 80
-    except (OSError, ValueError):
-        return 80
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

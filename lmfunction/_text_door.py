@@ -15,6 +15,8 @@ from typing import Any, Final, TextIO
 from lmfunction._door import NOTHING, Level
 from lmfunction._model import InvokeResult
 from lmfunction._pipeline import Objects
+from lmfunction._progress import LOG_EVERY, Viewer, Viewers
+from lmfunction._progress_lines import StatusLine, is_terminal, log_line
 from lmfunction._text import visible, visible_json
 from lmfunction.errors import (
     BulkError,
@@ -43,6 +45,7 @@ class TextDoor:
     stderr: TextIO
     answered: int = dataclasses.field(default=0, init=False)
     failed: bool = dataclasses.field(default=False, init=False)
+    status: StatusLine | None = dataclasses.field(default=None, init=False, repr=False)
 
     @property
     def is_watched(self) -> bool:
@@ -58,6 +61,13 @@ class TextDoor:
     def error_screen(self) -> TextIO:
         """The stream that a card on stderr is drawn for."""
         return self.stderr
+
+    def viewers(self) -> Viewers:
+        """Who sees how a wait goes on: a person a line in place, a log one every half minute."""
+        if not is_terminal(self.error_screen):
+            return (Viewer(lambda progress: self.say(log_line(progress)), LOG_EVERY, LOG_EVERY),)
+        self.status = self.status or StatusLine(self.error_screen)
+        return (Viewer(self.status.draw),)
 
     def guarded(self, action: Callable[[], int]) -> int:
         """The exit code that `action` gives, or that of its error, which is told in a few lines."""
@@ -108,13 +118,19 @@ class TextDoor:
 
     def put(self, text: str) -> None:
         """Text on stdout, as it is."""
+        self._clear_status()
         self.stdout.write(text)
         self.stdout.flush()
 
     def say(self, text: str) -> None:
         """A line on stderr."""
+        self._clear_status()
         self.stderr.write(f"{text}\n")
         self.stderr.flush()
+
+    def _clear_status(self) -> None:
+        if self.status is not None:
+            self.status.clear()
 
 
 def code_of(error: LMError) -> int:

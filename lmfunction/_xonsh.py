@@ -115,6 +115,8 @@ class XonshDoor(TextDoor):
             ask=_ask,
             assign=self.names.__setitem__,
             what_if=bool(self.environment.get("LMFUNCTION_WHAT_IF")),
+            progress=self.viewers if self.foreground else tuple,
+            progress_action="Continue" if self.environment.get("LMFUNCTION_PROGRESS", True) else "SilentlyContinue",
         )
 
     def _read(self, limit: int) -> bytes:

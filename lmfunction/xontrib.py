@@ -279,4 +279,9 @@ _VARIABLES: Final[dict[str, dict[str, Any]]] = {
         "default": False,
         "doc": "Whether lmfunction's commands show what they would send and send nothing.",
     },
+    "LMFUNCTION_PROGRESS": {
+        "type": "bool",
+        "default": True,
+        "doc": "Whether lmfunction's commands show how a wait of more than a second goes on.",
+    },
 }
