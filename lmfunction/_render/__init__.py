@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
+from lmfunction._redact import HIDDEN, Redaction
 from lmfunction._text import one_line
 
 from .card import Card, Section, Tone
@@ -55,7 +57,7 @@ def mime_bundle(
         card = card_of()
         renderers = {"text/plain": render_text, "text/html": render_html}
         wanted = [kind for kind in renderers if (not include or kind in include) and kind not in (exclude or ())]
-        return {kind: renderers[kind](card) for kind in wanted}, _metadata(card.summary)
+        return {kind: renderers[kind](card) for kind in wanted}, _metadata(card.summary, card.redaction)
     except Exception:  # noqa: BLE001 - see above
         return {"text/plain": _plain(fallback)}, {}
 
@@ -67,27 +69,29 @@ def _plain(fallback: Callable[[], str]) -> str:
         return _LAST_RESORT
 
 
-def _metadata(summary: Mapping[str, object] | None) -> dict[str, object]:
+def _metadata(summary: Mapping[str, object] | None, redaction: Redaction) -> dict[str, object]:
     """Figures a notebook can store: flat, short, and free of what JSON or UTF-8 cannot carry."""
-    if not summary:
-        return {}
-    figures = {one_line(str(name), 80): _figure(value) for name, value in list(summary.items())[:_FIGURES]}
-    return {"lmfunction": figures}
+    return {"lmfunction": _figures(summary, redaction)} if summary else {}
 
 
-def _figure(value: object) -> object:
+def _figures(found: Mapping[Any, object], redaction: Redaction) -> dict[str, object]:
+    from .leaf import label
+
+    named = [(label(name, 80, redaction), value) for name, value in islice(found.items(), _FIGURES)]
+    return {name: HIDDEN if redaction.hides((name,)) else _figure(value, redaction) for name, value in named}
+
+
+def _figure(value: object, redaction: Redaction) -> object:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int) and value.bit_length() <= 53:
         return int(value)
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
-    if isinstance(value, str):
-        return one_line(value, 500)
     if isinstance(value, Mapping):
-        return {one_line(str(name), 80): _figure(item) for name, item in list(value.items())[:_FIGURES]}
+        return _figures(value, redaction)
     if isinstance(value, list | tuple):
-        return [_figure(item) for item in value[:_FIGURES]]
-    from .leaf import leaf
+        return [_figure(item, redaction) for item in value[:_FIGURES]]
+    from .leaf import label
 
-    return leaf(value, 200)
+    return label(value, 500 if isinstance(value, str) else 200, redaction)

@@ -1,36 +1,35 @@
-"""What a section's body really is, settled once for every medium: words, a log, a table, pairs or data."""
+"""What a section's body really is, settled once for every medium: words, a table, pairs or data; secrets hidden."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
+from lmfunction._redact import HIDDEN, Path, Redaction
 from lmfunction._text import one_line, size
 
 from .card import Section
-from .leaf import label, leaf
-from .walk import branch, brief
+from .leaf import EDGE, beginning, end, label, leaf, line
+from .lines import innermost_last, lines_of
+from .walk import branch, brief, hidden, step
 
-CELL: Final = 60  # characters of a table cell
+_NAME: Final = 60  # characters of a column's or a pair's name
 _VALUE: Final = 2_000  # characters of a pair's value
 _PAIRS: Final = 100
 _COLUMNS: Final = 200  # rows wider than this are data: nobody reads such a table
-_LOOKED_AT: Final = 5_000  # characters of a log line that are searched for a level
-
-_PLATFORM: Final = re.compile(r"(?:START|END|REPORT|INIT_START|INIT_REPORT|RESTORE_\w+|EXTENSION|XRAY|TELEMETRY)\b")
-_ERROR: Final = re.compile(r'\b(?:ERROR|CRITICAL|FATAL)\b|"level"\s*:\s*"(?:error|critical|fatal)"|Task timed out')
-_WARN: Final = re.compile(r'\bWARN(?:ING)?\b|"level"\s*:\s*"warn(?:ing)?"')
 
 
 @dataclass(frozen=True)
 class Words:
-    """Text as it is, or the lines of a log (then the end matters most)."""
+    """Text as it is; the lines of a log or a stack trace. Where `from_end`, the end matters most."""
 
     text: str
-    log: bool = False
+    kind: Literal["text", "log", "trace"]
+    from_end: bool
+    bytes: int  # of the whole text
+    whole: bool = True  # whether `text` is all of it
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Data:
-    """Anything else."""
+    """Anything else. What is hidden of it is decided where it is walked."""
 
     value: object
 
@@ -63,32 +62,29 @@ class Data:
 Body: TypeAlias = Words | Table | Pairs | Data
 
 
-def body_of(section: Section, *, rows: int, columns: int) -> Body:
+@dataclass(frozen=True)
+class Limits:
+    """How much a medium can show: rows, columns, characters of a cell and of a text."""
+
+    rows: int
+    columns: int
+    cell: int
+    text: int
+
+
+def body_of(section: Section, redaction: Redaction, limits: Limits) -> Body:
     """The section's body in the form that fits it best."""
     body = section.body
-    if type(body) is str:
-        return Words(body, log=section.kind == "log")
     try:
+        if hidden(body, redaction, section.path):
+            return Words(HIDDEN, "text", from_end=False, bytes=len(HIDDEN))
+        if type(body) is str:
+            return _words(body, section, redaction, limits)
         if section.kind == "pairs":
-            return _pairs(body) or Data(body)
-        return _table(body, rows, columns, strict=section.kind != "table") or Data(body)
+            return _pairs(body, redaction) or Data(body)
+        return _Rows(redaction, section.path, limits).table(body, strict=section.kind != "table") or Data(body)
     except Exception:  # noqa: BLE001 - rows may be any objects; what cannot be read as a table is data
         return Data(body)
-
-
-def level(line: str) -> str:
-    """`error`, `warn`, `platform` (the lines Lambda itself writes) or nothing."""
-    head = line[:_LOOKED_AT]
-    if _PLATFORM.match(head):
-        return "platform"
-    if _ERROR.search(head):
-        return "error"
-    return "warn" if _WARN.search(head) else ""
-
-
-def lines_of(text: str) -> list[str]:
-    """The lines of `text`; only a newline ends one, so a forged carriage return cannot start another."""
-    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
 
 
 def weight(text: str) -> int:
@@ -121,27 +117,62 @@ def shown_part(value: object, shown: int, total: int | None) -> str:
     return f"showing part of {whole.holds}" if whole is not None else "shortened"
 
 
-def _table(body: object, rows: int, columns: int, *, strict: bool) -> Table | None:
-    """`body` as a table; `strict` asks for two or more rows with the same keys and only leaves, so nothing is lost."""
-    if not isinstance(body, Sequence) or isinstance(body, bytes | bytearray | memoryview):
-        return None
-    head = [row for row in body[:rows] if isinstance(row, Mapping)]
-    if len(head) != min(len(body), rows) or not head or not all(head):
-        return None
-    if strict and not _regular(head, len(body)):
-        return None
-    names: dict[object, None] = {}
-    for row in head:
-        names.update(dict.fromkeys(islice(row, _COLUMNS)))
-    kept = list(names)[:columns]
-    return Table(
-        columns=tuple(label(name, CELL) for name in kept),
-        numeric=tuple(all(_number(row.get(name, 0)) for row in head) for name in kept),
-        rows=tuple(tuple(_cell(row[name]) if name in row else "" for name in kept) for row in head),
-        all_rows=len(body),
-        all_columns=max(len(names), *map(len, head)),
-        shortened=any(_shortened(row[name]) for row in head for name in kept if name in row),
-    )
+def _words(text: str, section: Section, redaction: Redaction, limits: Limits) -> Words:
+    if section.kind == "trace":
+        from_end = innermost_last(lines_of(text[: limits.text]))
+    else:
+        from_end = section.kind == "log"
+    cut = end if from_end else beginning
+    kind = section.kind if section.kind in ("log", "trace") else "text"
+    return Words(cut(text, limits.text, redaction), kind, from_end, weight(text), len(text) <= limits.text + EDGE)
+
+
+class _Rows:
+    """Rows read as a table."""
+
+    def __init__(self, redaction: Redaction, path: Path, limits: Limits) -> None:
+        self._redaction = redaction
+        self._path = path
+        self._limits = limits
+
+    def table(self, body: object, *, strict: bool) -> Table | None:
+        """The table; `strict` asks for two or more rows with the same keys and only leaves, so nothing is lost."""
+        if not isinstance(body, Sequence) or isinstance(body, bytes | bytearray | memoryview):
+            return None
+        head = [row for row in body[: self._limits.rows] if isinstance(row, Mapping)]
+        if len(head) != min(len(body), self._limits.rows) or not head or not all(head):
+            return None
+        if strict and not _regular(head, len(body)):
+            return None
+        names: dict[object, None] = {}
+        for row in head:
+            names.update(dict.fromkeys(islice(row, _COLUMNS)))
+        kept = list(names)[: self._limits.columns]
+        return Table(
+            columns=tuple(label(name, _NAME, self._redaction) for name in kept),
+            numeric=tuple(all(_number(row.get(name, 0)) for row in head) for name in kept),
+            rows=tuple(tuple(self._cell(index, row, name) for name in kept) for index, row in enumerate(head)),
+            all_rows=len(body),
+            all_columns=max(len(names), *map(len, head)),
+            shortened=any(self._shortened(row[name]) for row in head for name in kept if name in row),
+        )
+
+    def _cell(self, index: int, row: Mapping[object, object], name: object) -> str:
+        if name not in row:
+            return ""
+        value = row[name]
+        if hidden(value, self._redaction, (*self._path, index, step(name))):
+            return HIDDEN
+        if type(value) is str:
+            return line(value, self._limits.cell, self._redaction)
+        inner = branch(value)
+        if inner is None:
+            return leaf(value, self._limits.cell, self._redaction)
+        return inner.start + (f"… {inner.holds}" if inner.size else "") + inner.end
+
+    def _shortened(self, value: object) -> bool:
+        inner = branch(value)
+        return inner.size > 0 if inner is not None else type(value) is str and len(value) > self._limits.cell
 
 
 def _regular(head: list[Mapping[object, object]], total: int) -> bool:
@@ -156,26 +187,15 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _cell(value: object) -> str:
-    if type(value) is str:
-        return one_line(value, CELL)
-    inner = branch(value)
-    if inner is None:
-        return leaf(value, CELL)
-    return inner.start + (f"… {inner.holds}" if inner.size else "") + inner.end
-
-
-def _shortened(value: object) -> bool:
-    inner = branch(value)
-    return inner.size > 0 if inner is not None else type(value) is str and len(value) > CELL
-
-
-def _pairs(body: object) -> Pairs | None:
+def _pairs(body: object, redaction: Redaction) -> Pairs | None:
     if not isinstance(body, Sequence) or isinstance(body, bytes | bytearray | memoryview):
         return None
-    pairs = [(label(name, CELL), _value(value)) for name, value in body[:_PAIRS]]
+    pairs = [(label(name, _NAME, redaction), _value(name, value, redaction)) for name, value in body[:_PAIRS]]
     return Pairs(tuple(pairs), len(body))
 
 
-def _value(value: object) -> str:
-    return one_line(value, _VALUE) if type(value) is str else brief(value, _VALUE)
+def _value(name: object, value: object, redaction: Redaction) -> str:
+    path = (step(name),)
+    if hidden(value, redaction, path):
+        return HIDDEN
+    return line(value, _VALUE, redaction) if type(value) is str else brief(value, _VALUE, redaction, path)

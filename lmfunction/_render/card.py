@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["text", "data", "table", "log", "pairs"]
+from lmfunction._redact import NONE, Path, Redaction
+
+Kind: TypeAlias = Literal["text", "data", "table", "log", "trace", "pairs"]
 
 
 class Tone(enum.Enum):
@@ -25,8 +27,9 @@ class Tone(enum.Enum):
 class Section:
     """One titled part of a card.
 
-    `body` is a str for `text` and `log`, anything JSON-like for `data`, rows (mappings) for `table` and
-    `(label, value)` tuples for `pairs`. A body that does not fit its kind is shown as data.
+    `body` is a str for `text`, `log` and `trace` (a stack trace), anything JSON-like for `data`, rows (mappings) for
+    `table` and `(label, value)` tuples for `pairs`. A body that does not fit its kind is shown as data. `path` is where
+    it stands in what a redaction's paths speak of: `("Payload",)`.
     """
 
     title: str
@@ -35,11 +38,15 @@ class Section:
     open: bool = True
     more: str = ""  # how to get the rest when it is cut: "r.payload, r.save('x.json')"
     size: int | None = None  # bytes of the whole, when the caller knows: data is never dumped just to measure it
+    path: Path = ()
 
 
 @dataclass(frozen=True)
 class Card:
-    """A header line (badge, title, facts) above sections; `summary` goes into the notebook's output metadata."""
+    """A header line (badge, title, facts) above sections; `summary` goes into the notebook's output metadata.
+
+    Whatever is drawn of it, in any medium, passes through `redaction` first.
+    """
 
     tone: Tone
     status: str
@@ -47,3 +54,4 @@ class Card:
     facts: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
     summary: Mapping[str, object] | None = None
+    redaction: Redaction = NONE

@@ -10,23 +10,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from lmfunction._redact import Redaction
 from lmfunction._text import shorten, size
 
-from .body import (
-    Data,
-    Pairs,
-    Table,
-    Words,
-    body_of,
-    level,
-    lines_of,
-    note,
-    shown_part,
-    shown_rows,
-    weight,
-)
+from .body import Data, Limits, Pairs, Table, Words, body_of, note, shown_part, shown_rows, weight
 from .card import Card, Section, Tone
 from .leaf import label
+from .lines import frame_styles, level, lines_of
 from .markup import GROWTH, INERT, Room, escaped
 from .room import Piece, share
 from .walk import Event, Shape, Step, Walk
@@ -74,16 +64,18 @@ _GRID: Final = (
 )
 _TABLE: Final = _GRID.format(" class='dataframe'", _MONO)
 _PAIRS: Final = _GRID.format("", "") + "<tbody>"
-_LOG: Final = _PRE.replace("padding:0;", "padding:0 0 0 9px;")  # a gutter for the flags below
+_LINES: Final = _PRE.replace("padding:0;", "padding:0 0 0 9px;")  # a gutter for the flags below
 _FLAG: Final = "margin-left:-9px;padding-left:6px;border-left:3px solid"
-_LEVEL: Final = {
-    "platform": _DIM,
+_STYLE: Final = {
+    "dim": _DIM,
+    "strong": "<span style='font-weight:600'>",
     "error": f"<span style='{_FLAG} {EDGE[Tone.FAILED]};font-weight:600'>",
     "warn": f"<span style='{_FLAG} {EDGE[Tone.WARNING]}'>",
 }
 
 _ROWS: Final = 20
 _COLUMNS: Final = 12
+_CELL_TEXT: Final = 80  # characters
 _LONG_LINE: Final = 4_000  # characters of a log line
 _PIECE: Final = 512  # characters escaped at a time: what does not fit is lost in pieces of this size
 _OPEN_DEPTH: Final = 3
@@ -103,7 +95,7 @@ def render_html(card: Card, *, limit: int = 65_536) -> str:
     tail = f"{_NOTE}… {dropped:,} more section{'' if dropped == 1 else 's'}</div>" if dropped else ""
     if len(tail.encode()) > left:
         return start + end
-    sections = share(left - len(tail.encode()), [partial(_section, section) for section in shown])
+    sections = share(left - len(tail.encode()), [partial(_section, section, card.redaction) for section in shown])
     return start + "".join(sections) + tail + end
 
 
@@ -111,10 +103,10 @@ def _header(card: Card) -> str:
     back, front = BADGE[card.tone]
     badge = (
         f"<span style='background:{back};color:{front};padding:2px 8px;border-radius:3px;"
-        f"font-size:11px;font-weight:700;letter-spacing:0.5px'>{escaped(label(card.status, 40))}</span>"
+        f"font-size:11px;font-weight:700;letter-spacing:0.5px'>{escaped(label(card.status, 40, card.redaction))}</span>"
     )
-    title = f"{_NAME}{escaped(label(card.title, 200))}</code>"
-    facts = "".join(f" · {escaped(label(fact, 120))}" for fact in card.facts[:20])
+    title = f"{_NAME}{escaped(label(card.title, 200, card.redaction))}</code>"
+    facts = "".join(f" · {escaped(label(fact, 120, card.redaction))}" for fact in card.facts[:20])
     return (
         f"<div class='{INERT}' style='border:1px solid rgba(128,128,128,0.4);border-left:4px solid {EDGE[card.tone]};"
         "border-radius:4px;padding:8px 12px 10px 12px;margin:4px 0;line-height:1.5;font-size:13px'>"
@@ -122,39 +114,40 @@ def _header(card: Card) -> str:
     )
 
 
-def _section(section: Section, limit: int) -> Piece:
+def _section(section: Section, redaction: Redaction, limit: int) -> Piece:
     room = Room(limit - _NOTE_ROOM)
-    start = _SECTION.format(" open" if section.open else "") + escaped(label(section.title, 200)) + "</summary>"
-    if not room.open(start, "</details>"):
+    title = escaped(label(section.title, 200, redaction))
+    if not room.open(_SECTION.format(" open" if section.open else "") + title + "</summary>", "</details>"):
         return Piece("", cut=True)
-    about = _body(section, room)
+    about = _body(section, redaction, room)
     text = room.finish()
     if about:
         text = text.removesuffix("</details>") + f"{_NOTE}{escaped(note(about, section.more))}</div></details>"
     return Piece(text, cut=bool(about))
 
 
-def _body(section: Section, room: Room) -> str:
+def _body(section: Section, redaction: Redaction, room: Room) -> str:
     """Write the body; the note to add when it was cut."""
-    match body_of(section, rows=_ROWS, columns=_COLUMNS):
-        case Words(text, log=True):
-            return _log(room, text)
-        case Words(text):
-            return _words(room, text)
+    match body_of(section, redaction, Limits(rows=_ROWS, columns=_COLUMNS, cell=_CELL_TEXT, text=max(room.left, 1))):
+        case Words(kind="text") as words:
+            return _words(room, words)
+        case Words() as words:
+            return _lines(room, words)
         case Table() as table:
             return shown_rows(table, _table(room, table))
         case Pairs(pairs, total):
             shown = _pairs(room, pairs)
             return f"showing {shown:,} of {total:,} entries" if shown < total else ""
         case Data(value):
-            walk = Walk(Shape(items=200, leaf=4_000))
+            walk = Walk(Shape(items=200, leaf=4_000), redaction, section.path)
             whole = _tree(room, walk, value)
             return "" if whole and not walk.cut else shown_part(value, walk.shown, section.size)
 
 
-def _words(room: Room, text: str) -> str:
+def _words(room: Room, words: Words) -> str:
+    text = words.text
     if not room.open(_PRE, "</pre>"):
-        return _bytes_note(text, 0)
+        return _bytes_note(words, 0)
     shown = 0
     # One newline right after <pre> is swallowed by the parser, so a text that starts with one is given another.
     room.add("\n")
@@ -163,41 +156,42 @@ def _words(room: Room, text: str) -> str:
     if not text:
         room.add("(empty)")
     room.close()
-    return _bytes_note(text, weight(text[:shown])) if shown < len(text) else ""
+    return _bytes_note(words, weight(text[:shown])) if shown < len(text) or not words.whole else ""
 
 
-def _log(room: Room, text: str) -> str:
-    """The end of a log: when something went wrong, the last lines say so."""
-    if not text:
-        return _words(room, text)
-    if not room.open(_LOG + "\n", "</pre>"):
-        return _bytes_note(text, 0)
-    tail = text[-max(room.left, 1) :]
-    shown, cut, left = 0, len(tail) < len(text), room.left
+def _lines(room: Room, words: Words) -> str:
+    """The lines of a log or a trace: from the end where that says what went wrong, else from the beginning."""
+    if not words.text:
+        return _words(room, words)
+    if not room.open(_LINES + "\n", "</pre>"):
+        return _bytes_note(words, 0)
+    lines = lines_of(words.text)
+    styles = list(frame_styles(lines)) if words.kind == "trace" else [level(line) for line in lines]
+    order = range(len(lines))
+    shown, cut, left = 0, not words.whole, room.left
     taken: list[str] = []
-    for line in reversed(lines_of(tail)):
-        part = shorten(line, max(left // GROWTH if not taken else _LONG_LINE, 1)) if len(line) > _LONG_LINE else line
-        markup = _log_line(part) + "\n"
+    for at in reversed(order) if words.from_end else order:
+        line = lines[at]
+        if len(line) > _LONG_LINE:
+            cut, line = True, shorten(line, _LONG_LINE if taken else max(left // GROWTH, 1))
+        markup = _line(line, styles[at]) + "\n"
         left -= len(markup.encode())
         if left < 0:
             cut = True
             break
-        cut = cut or part is not line
-        shown += weight(part) + 1
+        shown += weight(line) + 1
         taken.append(markup)
-    room.add("".join(taken[::-1]).removesuffix("\n"))
+    room.add("".join(taken[::-1] if words.from_end else taken).removesuffix("\n"))
     room.close()
-    return f"the end: {_bytes_note(text, shown)}" if cut else ""
+    return f"{'the end: ' if words.from_end else ''}{_bytes_note(words, shown)}" if cut else ""
 
 
-def _log_line(line: str) -> str:
-    style = level(line)
-    return f"{_LEVEL[style]}{escaped(line)}</span>" if style else escaped(line)
+def _line(line: str, style: str) -> str:
+    return f"{_STYLE[style]}{escaped(line)}</span>" if style else escaped(line)
 
 
-def _bytes_note(text: str, shown: int) -> str:
-    whole = weight(text)
-    return f"showing {size(min(shown, whole))} of {size(whole)}"
+def _bytes_note(words: Words, shown: int) -> str:
+    return f"showing {size(min(shown, words.bytes))} of {size(words.bytes)}"
 
 
 def _table(room: Room, table: Table) -> int:

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Final, NamedTuple
 
+from lmfunction._redact import Redaction
 from lmfunction._text import shorten, size, visible
 
-from .body import (
-    Body,
-    Data,
-    Pairs,
-    Table,
-    Words,
-    body_of,
-    level,
-    lines_of,
-    note,
-    shown_part,
-    shown_rows,
-    weight,
-)
+from .body import Body, Data, Limits, Pairs, Table, Words, body_of, note, shown_part, shown_rows
 from .card import Card, Section, Tone
+from .columns import GAP, cells, clip, pad, shared, wrap
 from .leaf import label
+from .lines import frame_styles, level, lines_of
 from .room import Piece, share
 from .walk import Shape, Step, Walk
 
@@ -37,6 +26,7 @@ _WIDE: Final = 1_000
 _NOTE_ROOM: Final = 300  # bytes kept for a section's note: what is shown, and how to get the rest
 _SECTION_ROOM: Final = 400  # below this share, fewer sections are shown instead of slivers of all
 _HANG: Final = "  "
+_CELL: Final = 200  # characters of a table cell, before its column is given its width
 
 _BADGE: Final = {
     Tone.OK: "1;32",
@@ -46,7 +36,7 @@ _BADGE: Final = {
     Tone.DRYRUN: "1;35",
     Tone.PLAIN: "1",
 }
-_STYLE: Final = {"dim": "2", "bold": "1", "platform": "2", "error": "31", "warn": "33"}
+_STYLE: Final = {"dim": "2", "strong": "1", "error": "31", "warn": "33"}
 
 
 class Line(NamedTuple):
@@ -72,53 +62,44 @@ def render_text(card: Card, *, width: int = 100, color: bool = False, limit: int
     tail = f"\n  … {dropped:,} more section{'' if dropped == 1 else 's'}" if dropped else ""
     if len(tail.encode()) > left:
         return head
-    sections = [partial(_section, section, width, color) for section in shown]
+    sections = [partial(_section, section, card.redaction, width, color) for section in shown]
     return head + "".join(share(left - len(tail.encode()), sections)) + tail
 
 
-def cells(text: str) -> int:
-    """Terminal columns of `text`: wide characters take two, combining marks none."""
-    return len(text) if text.isascii() else sum(map(_cells, text))
-
-
-def wrap(text: str, width: int, hang: str = "") -> Iterator[str]:
-    """`text` cut into pieces of `width` columns; the ones after the first start with `hang`."""
-    start, prefix = 0, ""
-    plain = text.isascii()
-    while True:
-        end = _fitting(text, start, max(width - len(prefix), 1), plain)
-        if end < len(text):  # after a blank, if there is one in the last third
-            end = text.rfind(" ", end - (end - start) // 3, end) + 1 or end
-        yield prefix + text[start:end]
-        if end >= len(text):
-            return
-        start, prefix = end, hang
-
-
 def _header(card: Card, width: int, color: bool) -> Iterator[str]:
-    badge = f"[{label(card.status, 40)}]"
-    lines = [f"{badge} {label(card.title, 200)}".rstrip()]
+    badge = f"[{label(card.status, 40, card.redaction)}]"
+    name = label(card.title, 200, card.redaction)
+    lines = [f"{badge} {name}".rstrip()]
     for fact in card.facts[:20]:
-        text = label(fact, 120)
+        text = label(fact, 120, card.redaction)
         if cells(lines[-1]) + 3 + cells(text) <= width:
             lines[-1] += f" · {text}"
         else:
             lines.append(f"     {text}")
     for index, line in enumerate(lines):
         for row, part in enumerate(wrap(line, width, "     ")):
-            if index == row == 0 and color:
-                yield _paint(badge, _BADGE[card.tone]) + part.removeprefix(badge)
-            else:
-                yield part
+            yield _inked_header(part, badge, name, card.tone, first=index == row == 0) if color else part
 
 
-def _section(section: Section, width: int, color: bool, room: int) -> Piece:
-    title = _ink(Line(f"  {_clip(label(section.title, 200), width - 2)}", "bold"), color)
+def _inked_header(part: str, badge: str, name: str, tone: Tone, *, first: bool) -> str:
+    """A line of the header where colour is on: the badge in its colour, the name strong, the facts dim."""
+    if not first:
+        return _paint(part, _STYLE["dim"])
+    if not part.startswith(f"{badge} {name}") or not name:
+        return _paint(badge, _BADGE[tone]) + part.removeprefix(badge)
+    facts = part.removeprefix(f"{badge} {name}")
+    ink = f"{_paint(badge, _BADGE[tone])} {_paint(name, _STYLE['strong'])}"
+    return ink + (_paint(facts, _STYLE["dim"]) if facts else "")
+
+
+def _section(section: Section, redaction: Redaction, width: int, color: bool, room: int) -> Piece:
+    title = _ink(Line(f"  {clip(label(section.title, 200, redaction), width - 2)}", "strong"), color)
     left = room - len(title.encode()) - _NOTE_ROOM
     if left <= 0:
         return Piece("", cut=True)
-    body = body_of(section, rows=_ROWS, columns=_COLUMNS)
-    lines, about = _body(body, section, width - 4, left, partial(_take, color=color))
+    body = body_of(section, redaction, Limits(rows=_ROWS, columns=_COLUMNS, cell=_CELL, text=left))
+    walk = Walk(Shape(width=width - 4, depth=8, items=50, leaf=4 * (width - 4)), redaction, section.path)
+    lines, about = _body(body, section, walk, width - 4, left, partial(_take, color=color))
     if about:
         lines = chain(
             lines, (_ink(Line(f"    {part}", "dim"), color) for part in wrap(note(about, section.more), width - 4))
@@ -129,13 +110,11 @@ def _section(section: Section, width: int, color: bool, room: int) -> Piece:
 _Take = Callable[[Iterable[Line], int], tuple[list[str], bool]]
 
 
-def _body(body: Body, section: Section, width: int, room: int, take: _Take) -> tuple[Iterable[str], str]:
+def _body(body: Body, section: Section, walk: Walk, width: int, room: int, take: _Take) -> tuple[Iterable[str], str]:
     """The lines of a body that fit into `room` bytes, and a note when some did not."""
     match body:
-        case Words(text, log=True):
-            return _log(text, width, room, take)
-        case Words(text):
-            return _words(text, width, room, take)
+        case Words() as words:
+            return _words(words, width, room, take)
         case Table():
             lines, _ = take(_table(body, width), room)
             return lines, _table_note(body, width, len(lines) - 1)
@@ -143,7 +122,6 @@ def _body(body: Body, section: Section, width: int, room: int, take: _Take) -> t
             lines, cut = take(_pairs(body, width), room)
             return lines, f"showing part of {total:,} entries" if cut or len(pairs) < total else ""
         case Data(value):
-            walk = Walk(Shape(width=width, depth=8, items=50, leaf=4 * width))
             lines, cut = take(_data(walk, value, width), room)
             return lines, shown_part(value, walk.shown, section.size) if cut or walk.cut else ""
 
@@ -160,33 +138,39 @@ def _take(lines: Iterable[Line], room: int, *, color: bool) -> tuple[list[str], 
     return taken, False
 
 
-def _words(text: str, width: int, room: int, take: _Take) -> tuple[list[str], str]:
-    safe = visible(text[:room]).expandtabs(4)
-    lines, cut = take((Line(part) for line in lines_of(safe) for part in wrap(line, width)), room)
-    if not text:
+def _words(words: Words, width: int, room: int, take: _Take) -> tuple[list[str], str]:
+    """A text from its beginning or, where that says what went wrong, from its end."""
+    if not words.text:
         return ["    (empty)"], ""
-    return lines, _bytes_note(text, lines) if cut or len(text) > room else ""
+    lines = lines_of(words.text)
+    styles = list(_styles(words, lines))
+    order = range(len(lines))
+    flow = (
+        Line(part, styles[at])
+        for at in (reversed(order) if words.from_end else order)
+        for part in _wrapped(lines[at], words, width)
+    )
+    taken, cut = take(flow, room)
+    if not cut and words.whole:
+        about = ""
+    else:
+        shown = sum(len(line) - 4 for line in taken)
+        about = f"{'the end: ' if words.from_end else ''}showing {size(min(shown, words.bytes))} of {size(words.bytes)}"
+    return taken[::-1] if words.from_end else taken, about
 
 
-def _log(text: str, width: int, room: int, take: _Take) -> tuple[list[str], str]:
-    """The end of a log: when something went wrong, the last lines say so."""
-    tail = text[-room:]
-    lines, cut = take(_backwards(lines_of(tail), width), room)
-    if not text:
-        return ["    (empty)"], ""
-    return lines[::-1], f"the end: {_bytes_note(text, lines)}" if cut or len(tail) < len(text) else ""
+def _styles(words: Words, lines: list[str]) -> Iterable[str]:
+    if words.kind == "trace":
+        return frame_styles(lines)
+    return map(level, lines) if words.kind == "log" else [""] * len(lines)
 
 
-def _backwards(lines: list[str], width: int) -> Iterator[Line]:
-    for line in reversed(lines):
-        style = level(line)
-        parts = list(wrap(visible(line).expandtabs(4), width, _HANG))
-        yield from (Line(part, style) for part in reversed(parts))
-
-
-def _bytes_note(text: str, lines: list[str]) -> str:
-    whole = weight(text)
-    return f"showing {size(min(sum(len(line) - 4 for line in lines), whole))} of {size(whole)}"
+def _wrapped(line: str, words: Words, width: int) -> Iterable[str]:
+    """The pieces of a line, last first where the text is taken from its end; later ones hang behind its blanks."""
+    safe = visible(line).expandtabs(4)
+    blanks = min(len(safe) - len(safe.lstrip(" ")), width // 3)
+    parts = wrap(safe, width, "" if words.kind == "text" else " " * blanks + _HANG)
+    return reversed(list(parts)) if words.from_end else parts
 
 
 def _data(walk: Walk, value: object, width: int) -> Iterator[Line]:
@@ -205,59 +189,22 @@ def _pairs(body: Pairs, width: int) -> Iterator[Line]:
 
 
 def _table(body: Table, width: int) -> Iterator[Line]:
-    columns = _fitting_columns(body, width)
+    columns = shared(_wanted(body), width)
     for index, row in enumerate((body.columns, *body.rows)):
-        padded = (_pad(row[at], size, right=body.numeric[at]) for at, size in enumerate(columns))
-        yield Line(_HANG.join(padded).rstrip(), "" if index else "dim")
+        padded = (pad(row[at], size, right=body.numeric[at]) for at, size in enumerate(columns))
+        yield Line(GAP.join(padded).rstrip(), "" if index else "dim")
+
+
+def _wanted(body: Table) -> list[int]:
+    return [max(map(cells, column)) for column in zip(body.columns, *body.rows, strict=True)]
 
 
 def _table_note(body: Table, width: int, rows: int) -> str:
-    kept = len(_fitting_columns(body, width))
-    return shown_rows(replace(body, columns=body.columns[:kept]), max(rows, 0))
-
-
-def _fitting_columns(body: Table, width: int) -> list[int]:
-    """The widths of the first columns that fit side by side; always at least one."""
-    fitting: list[int] = []
-    for column in zip(body.columns, *body.rows, strict=True):
-        wanted = min(max(map(cells, column)), width)
-        if fitting and sum(fitting) + len(_HANG) * len(fitting) + wanted > width:
-            break
-        fitting.append(wanted)
-    return fitting
-
-
-def _pad(text: str, width: int, *, right: bool) -> str:
-    text = _clip(text, width)
-    blank = " " * (width - cells(text))
-    return blank + text if right else text + blank
-
-
-def _clip(text: str, width: int) -> str:
-    if cells(text) <= width:
-        return text
-    return text[: _fitting(text, 0, width - 1, text.isascii())] + "…"
-
-
-def _fitting(text: str, start: int, width: int, plain: bool) -> int:
-    """Where a piece of at most `width` columns from `start` ends; always takes at least one character."""
-    if plain:
-        return min(start + width, len(text))
-    end, used = start, 0
-    while end < len(text):
-        used += _cells(text[end])
-        if used > width and end > start:
-            break
-        end += 1
-    return end
-
-
-def _cells(char: str) -> int:
-    if char.isascii():
-        return 1
-    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+    wanted = _wanted(body)
+    kept = shared(wanted, width)
+    clipped = any(got < want for got, want in zip(kept, wanted, strict=False))
+    shown = replace(body, columns=body.columns[: len(kept)], shortened=body.shortened or clipped)
+    return shown_rows(shown, max(rows, 0))
 
 
 def _ink(line: Line, color: bool) -> str:

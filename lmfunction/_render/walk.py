@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, NamedTuple, cast
 
+from lmfunction._redact import HIDDEN, NONE, Path, Redaction
 from lmfunction._text import shorten
 
-from .leaf import leaf, quoted
+from .leaf import leaf
 
 _KEY: Final = 120  # characters of a key
 _UNNAMED: Final = object()  # the name of a member that has none
@@ -84,10 +85,10 @@ def branch(value: object) -> Branch | None:
     return None
 
 
-def brief(value: object, limit: int) -> str:
+def brief(value: object, limit: int, redaction: Redaction = NONE, path: Path = ()) -> str:
     """`value` on one line of about `limit` characters."""
     words: list[str] = []
-    for event in Walk(Shape(width=limit, depth=3, items=20, leaf=limit)).events(value):
+    for event in Walk(Shape(width=limit, depth=3, items=20, leaf=limit), redaction, path).events(value):
         words.append(event.key + event.text)
         limit -= len(words[-1]) + 1
         if limit < 0:
@@ -95,57 +96,75 @@ def brief(value: object, limit: int) -> str:
     return " ".join(words)
 
 
-class Walk:
-    """One walk over one value. `cut` tells whether anything was left out, `shown` how many characters went by."""
+def hidden(value: object, redaction: Redaction, path: Path) -> bool:
+    """Whether `value` is hidden whole, for its name or its place. What says nothing (null, false, "") is shown."""
+    if not path or value is None or value is True or value is False:
+        return False
+    inner = branch(value)
+    empty = inner.size == 0 if inner is not None else issubclass(type(value), str | bytes) and not value
+    return not empty and redaction.hides(path)
 
-    def __init__(self, shape: Shape) -> None:
+
+class Walk:
+    """One walk over one value. `cut` tells whether anything was left out, `shown` how many characters went by.
+
+    `path` is where the value stands, for what `redaction` hides.
+    """
+
+    def __init__(self, shape: Shape, redaction: Redaction = NONE, path: Path = ()) -> None:
         self.cut = False
         self.shown = 0
         self._shape = shape
-        self._path: set[int] = set()
+        self._redaction = redaction
+        self._root = path
+        self._above: set[int] = set()
 
     def events(self, value: object) -> Iterator[Event]:
         """The lines of `value`, first to last."""
-        for event in self._value(value, 0, "", ""):
+        for event in self._value(value, self._root, 0, "", ""):
             self.shown += len(event.key) + len(event.text) + 1
             yield event
 
-    def _value(self, value: object, depth: int, key: str, comma: str) -> Iterator[Event]:
+    def _value(self, value: object, path: Path, depth: int, key: str, comma: str) -> Iterator[Event]:
         found = branch(value)
-        if found is None:
+        if hidden(value, self._redaction, path):
+            yield Event(Step.LINE, depth, key, f'"{HIDDEN}"{comma}')
+        elif found is None:
             yield Event(Step.LINE, depth, key, self._leaf(value) + comma)
-        elif id(value) in self._path:
+        elif id(value) in self._above:
             yield Event(Step.LINE, depth, key, f"<cycle>{comma}")
-        elif (flat := self._flat(found, depth, key)) is not None:
+        elif (flat := self._flat(found, path, depth, key)) is not None:
             yield Event(Step.LINE, depth, key, flat + comma)
         elif depth >= self._shape.depth:
             self.cut = True
             yield Event(Step.LINE, depth, key, f"{found.start}… {found.holds}{found.end}{comma}")
         else:
-            self._path.add(id(value))
-            yield from self._members(found, depth, key, comma)
-            self._path.discard(id(value))
+            self._above.add(id(value))
+            yield from self._members(found, path, depth, key, comma)
+            self._above.discard(id(value))
 
-    def _members(self, found: Branch, depth: int, key: str, comma: str) -> Iterator[Event]:
+    def _members(self, found: Branch, path: Path, depth: int, key: str, comma: str) -> Iterator[Event]:
         yield Event(Step.OPEN, depth, key, found.start, found.holds, found.size)
         wanted = min(found.size, self._shape.items)
         for index, (name, member) in enumerate(islice(found.members, wanted)):
-            yield from self._value(member, depth + 1, self._key(name), "," if index < found.size - 1 else "")
+            below = (*path, step(name, index))
+            yield from self._value(member, below, depth + 1, self._key(name), "," if index < found.size - 1 else "")
         if found.size > wanted:
             self.cut = True
             rest = found._replace(size=found.size - wanted).holds.replace(" ", " more ", 1)
             yield Event(Step.LINE, depth + 1, "", f"… {rest}")
         yield Event(Step.CLOSE, depth, "", found.end + comma)
 
-    def _flat(self, found: Branch, depth: int, key: str) -> str | None:
+    def _flat(self, found: Branch, path: Path, depth: int, key: str) -> str | None:
         """A small branch of leaves on one line, or None when it needs several."""
         if found.size > _FLAT_ITEMS:
             return None
         words = []
-        for name, member in islice(found.members, _FLAT_ITEMS):
+        for index, (name, member) in enumerate(islice(found.members, _FLAT_ITEMS)):
             if _length(member) > _FLAT_LEAF or _full(member):
                 return None
-            words.append(self._key(name) + self._leaf(member))
+            hides = hidden(member, self._redaction, (*path, step(name, index)))
+            words.append(self._key(name) + (f'"{HIDDEN}"' if hides else self._leaf(member)))
         line = found.start + ", ".join(words) + found.end
         return line if 2 * depth + len(key) + len(line) + 1 <= self._shape.width else None
 
@@ -154,13 +173,20 @@ class Walk:
         if inner is not None:
             return inner.start + inner.end
         self.cut = self.cut or _length(value) > self._shape.leaf
-        return leaf(value, self._shape.leaf)
+        return leaf(value, self._shape.leaf, self._redaction)
 
     def _key(self, name: object) -> str:
         if name is _UNNAMED:
             return ""
         self.cut = self.cut or _length(name) > _KEY
-        return f"{quoted(name, _KEY) if type(name) is str else leaf(name, _KEY)}: "
+        return f"{leaf(name, _KEY, self._redaction)}: "
+
+
+def step(name: object, index: int = 0) -> str | int:
+    """How a path tells a member: by its key (the beginning of a very long one), or by its place."""
+    if name is _UNNAMED:
+        return index
+    return cast("str", name)[:_KEY] if issubclass(type(name), str) else leaf(name, _KEY)
 
 
 def _length(value: object) -> int:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from lmfunction._render import Card, Section, Tone, render_text
-from lmfunction._render.text import cells, wrap
+from lmfunction._render.columns import cells, wrap
 
 CASES = yaml.safe_load((Path(__file__).parent / "text_cases.yaml").read_text("utf-8"))
 
