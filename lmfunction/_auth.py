@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from lmfunction.errors import ParameterError
@@ -13,12 +14,27 @@ class Credential:
     Its repr shows the last four characters of the access key id and nothing else; it refuses to be pickled.
     """
 
-    __slots__ = ("access_key", "secret_key", "session_token")
+    __slots__ = ("_access_key", "_secret_key", "_session_token")
 
     def __init__(self, access_key: str, secret_key: str, session_token: str | None = None) -> None:
-        self.access_key = access_key
-        self.secret_key = secret_key
-        self.session_token = session_token
+        self._access_key = access_key
+        self._secret_key = secret_key
+        self._session_token = session_token
+
+    @property
+    def access_key(self) -> str:
+        """The access key id."""
+        return self._access_key
+
+    @property
+    def secret_key(self) -> str:
+        """The secret access key."""
+        return self._secret_key
+
+    @property
+    def session_token(self) -> str | None:
+        """The session token of temporary credentials, else None."""
+        return self._session_token
 
     def __repr__(self) -> str:
         return f"<Credential …{self.access_key[-4:]}>"
@@ -34,19 +50,70 @@ class Credential:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Credential is not pickled: it would write the secret into a file")
 
-    def _parts(self) -> tuple[str, str, str | None]:
-        return self.access_key, self.secret_key, self.session_token
+    def _parts(self) -> tuple[object, ...]:
+        return self._access_key, self._secret_key, self._session_token
+
+
+class RefreshingCredential(Credential):
+    """Credentials that renew themselves: of a profile, an assumed role, a boto3 session.
+
+    `load` gives botocore's object, which a client signs with and which renews itself; `label` says for people whose
+    they are. The keys read here are those of the moment; reading them may contact AWS, the repr does not.
+    """
+
+    __slots__ = ("_identity", "_loaded", "label", "load")
+
+    def __init__(self, load: Callable[[], Any], label: str, identity: object = None) -> None:
+        self.load = load
+        self.label = label
+        self._identity = self if identity is None else identity
+        self._loaded: Any = None
+
+    @property
+    def access_key(self) -> str:
+        """The access key id of the moment."""
+        return str(self._now().access_key)
+
+    @property
+    def secret_key(self) -> str:
+        """The secret access key of the moment."""
+        return str(self._now().secret_key)
+
+    @property
+    def session_token(self) -> str | None:
+        """The session token of the moment."""
+        token: str | None = self._now().token
+        return token
+
+    def frozen(self) -> Credential:
+        """The keys of this moment, all of the same renewal."""
+        now = self._now()
+        return Credential(now.access_key, now.secret_key, now.token)
+
+    def _now(self) -> Any:
+        if self._loaded is None:
+            self._loaded = self.load()
+        return self._loaded.get_frozen_credentials()
+
+    def __repr__(self) -> str:
+        return f"<Credential of {self.label}>"
+
+    def _parts(self) -> tuple[object, ...]:
+        return (id(self._identity),)  # which is kept alive by it
 
 
 def as_credential(found: Any) -> Credential:
     """`found` as a Credential: one already, credentials of botocore, or a boto3 session.
 
-    Credentials that refresh themselves are taken as they are at this moment.
+    Credentials that renew themselves go on doing so.
     """
     if isinstance(found, Credential):
         return found
+    whose = "a boto3 session"
     if callable(getattr(found, "get_credentials", None)):
         found = found.get_credentials()
+    if callable(getattr(found, "refresh_needed", None)) and callable(getattr(found, "get_frozen_credentials", None)):
+        return RefreshingCredential(lambda: found, whose, found)
     if callable(getattr(found, "get_frozen_credentials", None)):
         found = found.get_frozen_credentials()
     access_key, secret_key = getattr(found, "access_key", None), getattr(found, "secret_key", None)

@@ -1,4 +1,4 @@
-"""The AWS CLI's two files: where they stand, which profiles they hold, and one profile's credentials written or removed.
+"""The AWS CLI's two files: where they stand, which profiles they hold, a profile's credentials written or removed.
 
 `~/.aws/credentials` holds keys under `[NAME]`, `~/.aws/config` everything else under `[profile NAME]`. A file named by
 -ProfileLocation takes the place of the first, and holds all of a profile. Every byte that is not of the profile's
@@ -46,7 +46,7 @@ _OTHER_SOURCES: Final = (
     "sso_registration_scopes",
     "login_session",
 )
-_NAME: Final = re.compile(r"[^\s\[\]\"'\\\x00-\x1f\x7f](?:[^\[\]\"'\\\x00-\x1f\x7f]{0,126}[^\s\[\]\"'\\\x00-\x1f\x7f])?")
+_NAME: Final = re.compile(r"(?!\s)[^\[\]\"'\\\x00-\x1f\x7f]{1,128}(?<!\s)")
 _lock: Final = threading.Lock()
 
 
@@ -134,7 +134,7 @@ def stored_settings(files: AwsFiles, name: str) -> dict[str, str] | None:
 def store(files: AwsFiles, name: str, settings: Mapping[str, str], *, region: str | None = None) -> list[pathlib.Path]:
     """Writes `settings`, and nothing else, as the credentials of profile `name`; gives the files that changed.
 
-    `region` is written too when it is given. Raises ProfileError, and nothing is written, where a file cannot be edited.
+    `region` is written too when it is given. Raises ProfileError where a file cannot be edited; nothing is written then.
     """
     keys = {n: v for n, v in settings.items() if n in KEYS}
     others = {n: v for n, v in settings.items() if n not in KEYS}

@@ -13,9 +13,11 @@ import socket
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from lmfunction._auth import Credential
+from lmfunction._aws_files import Version, versions
+from lmfunction._aws_session import open_session
 from lmfunction._discreet_log import keep_discreet
 from lmfunction._endpoint import is_loopback
 from lmfunction._waiting import read_in_steps
@@ -33,6 +35,14 @@ _VARIABLES: Final = (
     "AWS_PROFILE",
     "AWS_DEFAULT_PROFILE",
     "AWS_ACCESS_KEY_ID",
+    "AWS_ROLE_ARN",
+    "AWS_ROLE_SESSION_NAME",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_ENDPOINT_URL",
@@ -43,9 +53,21 @@ _VARIABLES: Final = (
 )
 
 
-def environment_of(environ: Mapping[str, str] = os.environ) -> tuple[str | None, ...]:
-    """The variables that decide what a client is, as they stand now; no secret is among them."""
-    return tuple(map(environ.get, _VARIABLES))
+class Environment(NamedTuple):
+    """What a client is made of beside its parameters, as it stood at one moment."""
+
+    variables: tuple[str | int | None, ...] = ()
+    files: tuple[Version, ...] = ()
+
+
+def environment_of(environ: Mapping[str, str] = os.environ, credentials_file: str | None = None) -> Environment:
+    """The variables and files that decide what a client is, as they stand now; no secret can be read from it."""
+    # Another secret of the same key is another client; Python salts the hash anew in each process.
+    secrets = hash((environ.get("AWS_SECRET_ACCESS_KEY"), environ.get("AWS_SESSION_TOKEN")))
+    return Environment((*map(environ.get, _VARIABLES), secrets), versions(environ, credentials_file))
+
+
+_NOTHING: Final = Environment()
 
 
 @dataclass(frozen=True)
@@ -61,9 +83,10 @@ class Connection:
     attempts: int = 1  # more than one only for what changes nothing: botocore's standard mode then repeats it
     verify: bool | str | None = None  # False: certificates are not checked; text: a bundle of authorities to trust
     signed: bool = True  # False: no credentials are looked for, and no request is signed
-    # What the environment adds to it, so that a changed variable makes another client; None: it may add nothing, and
-    # neither may ~/.aws, for the embedded Lambda.
-    environment: tuple[str | None, ...] | None = ()
+    credentials_file: str | None = None  # in place of ~/.aws/credentials
+    # What the environment and ~/.aws add to it, so that a changed variable or file makes another client; None: they may
+    # add nothing, for the embedded Lambda.
+    environment: Environment | None = _NOTHING
 
 
 def make_client(connection: Connection) -> Any:
@@ -116,6 +139,18 @@ def sibling_client(service: str, connection: Connection) -> Any:
 
 _SIBLING_TIMEOUT: Final = 15.0
 _AWS_HOSTS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+
+
+def credential_of(client: Any) -> Credential | None:
+    """The credentials that the client's next request is signed with, refreshed if need be; None when it has none.
+
+    botocore has no public way there. A second session would not do: of an assumed role it gets other keys.
+    """
+    held = client._request_signer._credentials
+    if held is None:
+        return None
+    frozen = held.get_frozen_credentials()
+    return Credential(frozen.access_key, frozen.secret_key, frozen.token)
 
 
 def _before_sign(request: Any, **_: Any) -> None:
@@ -191,32 +226,12 @@ def _client(connection: Connection, extra: dict[str, Any]) -> Any:
 
 
 def _session(connection: Connection) -> Any:
-    import boto3
-
-    credential = connection.credential if connection.signed else None
-    return boto3.Session(
-        aws_access_key_id=credential.access_key if credential else None,
-        aws_secret_access_key=credential.secret_key if credential else None,
-        aws_session_token=credential.session_token if credential else None,
-        profile_name=connection.aws_profile,
-        botocore_session=_isolated_session() if connection.environment is None else None,
+    return open_session(
+        aws_profile=connection.aws_profile,
+        credential=connection.credential if connection.signed else None,
+        credentials_file=connection.credentials_file,
+        isolated=connection.environment is None,
     )
-
-
-def _isolated_session() -> Any:
-    """A botocore session that reads no file and no variable: the embedded Lambda works with any setup, or a broken one.
-
-    boto3 makes a client of the session's settings also where the client is given its own, and refuses bad ones.
-    """
-    import botocore.session
-    from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES as VARIABLES
-
-    session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})  # AWS_PROFILE is not asked
-    for name, (_, _, default, _) in VARIABLES.items():
-        session.set_config_variable(name, default)
-    for name in ("config_file", "credentials_file"):
-        session.set_config_variable(name, os.devnull)
-    return session
 
 
 def _let_wait_in_steps(client: Any) -> None:

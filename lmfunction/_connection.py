@@ -1,7 +1,9 @@
 """From what was typed to where the call goes: profile, region, endpoint, credentials and defaults resolved.
 
-Credentials: keys or Credential given, then -ProfileName (missing: an error, never the next in line), then boto3's own
-chain. Region: -Region, then the profile, then boto3's chain, then the function's ARN.
+Credentials: keys or Credential given, then -ProfileName (missing: an error, never the next in line), then the shell's
+default (Set-AWSCredential), then boto3's own chain. Region: -Region, then the shell's default (Set-DefaultAWSRegion),
+then the profile, then boto3's chain, then the function's ARN. The shell's defaults come in with the arguments
+(`_gathered`).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lmfunction._auth import Credential, as_credential, from_keys
+from lmfunction._aws_files import aws_location, versions
 from lmfunction._boto import Connection, environment_of
 from lmfunction._endpoint import fault_of
 from lmfunction._names import check_region
@@ -54,11 +57,14 @@ def profile_of(arguments: Mapping[str, Any], environ: Mapping[str, str] = os.env
         return _NO_PROFILE, None
     if not name:
         raise ParameterError("ProfileName is empty.", parameter="ProfileName")
+    credentials_file = aws_location(location)
+    if credentials_file is not None and name in _aws_profiles(credentials_file):
+        return _NO_PROFILE, name
     path = find_profile(name, location=location, environ=environ)
     if path is not None:
         profile = load_profile(path)
         return profile, profile.aws_profile
-    known = _aws_profiles()
+    known = _aws_profiles(credentials_file)
     if name not in known:
         every = [*dict.fromkeys([*known_profiles(location=location, environ=environ), *known])]
         shown = ascii_only(shorten(name, 80))
@@ -82,10 +88,13 @@ def resolve_place(
     embedded = endpoint == "embedded"
     if embedded and credential is not None:
         raise ParameterError("The embedded Lambda makes its own keys: give none.", parameter="Credential")
-    region = arguments.get("region") or profile.region or ("us-east-1" if embedded else ambient_region(aws_profile))
-    region = region or arn_region
+    credentials_file = aws_location(arguments.get("profile_location"))
+    region = arguments.get("region") or profile.region or ("us-east-1" if embedded else None)
+    region = region or ambient_region(aws_profile, credentials_file=credentials_file) or arn_region
     if region is None:
-        raise ProfileError("No region: give -Region, or `region:` in a profile, or set AWS_DEFAULT_REGION.")
+        raise ProfileError(
+            "No region: give -Region or Set-DefaultAWSRegion, or `region:` in a profile, or set AWS_DEFAULT_REGION."
+        )
     connection = Connection(
         region=check_region(region),
         endpoint_url=None if endpoint in ("aws", "embedded") else endpoint,
@@ -93,7 +102,8 @@ def resolve_place(
         credential=credential,
         options=_options(arguments.get("client_config")),
         read_timeout=arguments.get("timeout_sec", 930.0),
-        environment=None if embedded else environment_of(),
+        credentials_file=credentials_file,
+        environment=None if embedded else environment_of(credentials_file=credentials_file),
     )
     return Place(connection, profile, arguments.get("profile_name"), embedded)
 
@@ -147,20 +157,31 @@ class _FrozenDict(dict[str, Any]):
         return hash(tuple(sorted((k, repr(v)) for k, v in self.items())))
 
 
-def _aws_profiles() -> list[str]:
+def _aws_profiles(credentials_file: str | None = None) -> list[str]:
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        return list(_config_session(None, credentials_file).available_profiles)
+    except BotoCoreError as error:
+        raise ProfileError(f"{one_line(str(error), 200).rstrip('.')}.") from None
+
+
+def _config_session(aws_profile: str | None, credentials_file: str | None) -> Any:
+    """A botocore session to read settings with."""
     import botocore.session
 
-    return list(botocore.session.Session().available_profiles)
+    session = botocore.session.Session(profile=aws_profile)
+    if credentials_file is not None:
+        session.set_config_variable("credentials_file", credentials_file)
+    return session
 
 
-def ambient_region(aws_profile: str | None, environ: Mapping[str, str] = os.environ) -> str | None:
-    """The region that boto3's own chain finds: the environment's, then the AWS profile's."""
-    files = (
-        environ.get("AWS_CONFIG_FILE") or "~/.aws/config",
-        environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials",
-    )
+def ambient_region(
+    aws_profile: str | None, environ: Mapping[str, str] = os.environ, *, credentials_file: str | None = None
+) -> str | None:
+    """The region that boto3's own chain finds: the environment's, then the AWS profile's. No machine is asked."""
     variables = tuple(environ.get(name) for name in _REGION_VARIABLES)
-    return _chain_region(aws_profile, (*variables, *map(_written, files)))
+    return _chain_region(aws_profile, credentials_file, (*variables, *versions(environ, credentials_file)))
 
 
 def ambient_output(aws_profile: str | None) -> str | None:
@@ -178,22 +199,12 @@ def ambient_output(aws_profile: str | None) -> str | None:
 _REGION_VARIABLES: Final = ("AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_CONFIG_FILE", "HOME")
 
 
-def _written(path: str) -> tuple[int, int] | None:
-    """When a file was last written, and its size: who runs `aws configure` after an error needs no new kernel."""
-    try:
-        found = os.stat(os.path.expanduser(path))  # noqa: PTH111, PTH116 - a tenth of what pathlib takes
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size
-
-
 @functools.lru_cache(maxsize=32)
-def _chain_region(aws_profile: str | None, version: tuple[str | tuple[int, int] | None, ...]) -> str | None:
-    import botocore.session
+def _chain_region(aws_profile: str | None, credentials_file: str | None, state: tuple[object, ...]) -> str | None:
     from botocore.exceptions import BotoCoreError
 
     try:
-        found = botocore.session.Session(profile=aws_profile).get_config_variable("region")
+        found = _config_session(aws_profile, credentials_file).get_config_variable("region")
     except BotoCoreError as error:
         raise ProfileError(f"{one_line(str(error), 200).rstrip('.')}.") from error
     return str(found) if found else None

@@ -74,8 +74,8 @@ def test_every_room_exists() -> None:
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
-        ("boto3", {"_boto", "_service"}),
-        ("botocore", {"_boto", "_connection", "_service", "_transport"}),
+        ("boto3", {"_aws_session", "_service"}),
+        ("botocore", {"_aws_session", "_boto", "_connection", "_service", "_transport"}),
         ("yaml", {"_yaml"}),
         ("IPython", {"_magics"}),
         ("traitlets", {"_magics"}),

@@ -1,0 +1,165 @@
+"""boto3 sessions: whose credentials they hold, which files they read, and how patiently they look for a machine's role.
+
+All kinds of credentials that profiles can name (keys, roles, SSO, programs, web identity) are left to boto3.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import pathlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lmfunction._auth import Credential, RefreshingCredential
+
+# The metadata service of a machine in EC2 answers in a few ms. Elsewhere its address leads nowhere, and botocore would
+# wait 1 s for it twice each time it finds no other credentials.
+METADATA_TIMEOUT: Final = 0.25
+_BOTOCORE_TIMEOUT: Final = 1
+_IN_MEMORY: Final = "\0role"
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role to assume with the credentials of an AWS profile."""
+
+    arn: str
+    source_profile: str
+    external_id: str | None = None
+    mfa_serial: str | None = None
+
+    def settings(self) -> dict[str, str]:
+        """The role as ~/.aws/config tells it."""
+        pairs = {
+            "role_arn": self.arn,
+            "source_profile": self.source_profile,
+            "external_id": self.external_id,
+            "mfa_serial": self.mfa_serial,
+        }
+        return {name: value for name, value in pairs.items() if value is not None}
+
+
+def open_session(
+    *,
+    aws_profile: str | None = None,
+    credential: Credential | None = None,
+    credentials_file: str | None = None,
+    isolated: bool = False,
+) -> Any:
+    """A boto3 session. `credential` beats `aws_profile`; without both boto3's own chain decides.
+
+    `credentials_file` takes the place of ~/.aws/credentials. An `isolated` one reads no file and no variable. Nothing
+    is contacted. Raises botocore's errors.
+    """
+    import boto3
+
+    session = _isolated_session() if isolated else _session(aws_profile, credentials_file)
+    if isinstance(credential, RefreshingCredential):
+        session.register_component("credential_provider", _Given(credential))
+        return boto3.Session(botocore_session=session)
+    return boto3.Session(
+        aws_access_key_id=credential.access_key if credential else None,
+        aws_secret_access_key=credential.secret_key if credential else None,
+        aws_session_token=credential.session_token if credential else None,
+        profile_name=aws_profile,
+        botocore_session=session,
+    )
+
+
+def credential_of_profile(aws_profile: str | None, credentials_file: str | None = None) -> RefreshingCredential:
+    """The credentials of an AWS profile, or of boto3's own chain; looked for when they are first used."""
+
+    def load() -> Any:
+        return _found(open_session(aws_profile=aws_profile, credentials_file=credentials_file))
+
+    return RefreshingCredential(load, f"profile {aws_profile}" if aws_profile else "boto3's own chain")
+
+
+def credential_of_role(role: Role, credentials_file: str | None = None) -> RefreshingCredential:
+    """The credentials of an assumed role, which boto3 assumes when they are first used and again before they end."""
+
+    def load() -> Any:
+        import boto3
+
+        return _found(boto3.Session(botocore_session=_session(_IN_MEMORY, credentials_file, role)))
+
+    return RefreshingCredential(load, f"role {role.arn}")
+
+
+def _found(session: Any) -> Any:
+    from botocore.exceptions import NoCredentialsError
+
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise NoCredentialsError
+    return credentials
+
+
+class _Given:
+    """Stands where botocore asks its chain of providers."""
+
+    def __init__(self, credential: RefreshingCredential) -> None:
+        self._credential = credential
+
+    def load_credentials(self) -> Any:
+        return self._credential.load()
+
+
+def _session(aws_profile: str | None, credentials_file: str | None, role: Role | None = None) -> Any:
+    import botocore.session
+
+    session = botocore.session.get_session()
+    if credentials_file is not None:
+        session.set_config_variable("credentials_file", credentials_file)
+    if role is not None:
+        # A profile that is in memory only, so that the source profile may be of any kind that boto3 knows.
+        session.full_config["profiles"][_IN_MEMORY] = role.settings()
+    if aws_profile is not None:
+        session.set_config_variable("profile", aws_profile)
+    if not in_ec2():
+        _hurry(session)
+    return session
+
+
+def _hurry(session: Any) -> None:
+    """Makes the session wait less for the metadata service, unless the user says how long or where it is."""
+    patience = session.get_config_variable("metadata_service_timeout")
+    if patience == _BOTOCORE_TIMEOUT and not session.get_config_variable("ec2_metadata_service_endpoint"):
+        session.get_component("config_store").set_config_variable("metadata_service_timeout", METADATA_TIMEOUT)
+
+
+def _isolated_session() -> Any:
+    """A botocore session that reads no file and no variable: the embedded Lambda works with any setup, or a broken one.
+
+    boto3 makes a client of the session's settings also where the client is given its own, and refuses bad ones.
+    """
+    import botocore.session
+    from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES as VARIABLES
+
+    session = botocore.session.Session(session_vars={"profile": (None, None, None, None)})  # AWS_PROFILE is not asked
+    for name, (_, _, default, _) in VARIABLES.items():
+        session.set_config_variable(name, default)
+    for name in ("config_file", "credentials_file"):
+        session.set_config_variable(name, os.devnull)
+    return session
+
+
+@functools.cache
+def in_ec2(system: pathlib.Path = pathlib.Path("/sys")) -> bool:
+    """Whether the machine says that it is one of EC2: its vendor under Nitro, its BIOS or hypervisor under Xen.
+
+    Only Linux is asked, and it may not know (in some containers); then the answer is no, which makes boto3 less
+    patient and shuts nothing out.
+    """
+    for name, is_amazons in (
+        ("class/dmi/id/sys_vendor", lambda text: text == "amazon ec2"),
+        ("class/dmi/id/bios_version", lambda text: "amazon" in text),
+        ("hypervisor/uuid", lambda text: text.startswith("ec2")),
+    ):
+        try:
+            if is_amazons((system / name).read_text("ascii", "replace").strip().lower()):
+                return True
+        except OSError:
+            continue
+    return False
