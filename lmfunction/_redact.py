@@ -35,8 +35,10 @@ _LOOKS: Final = re.compile(
     r"|(?<=aws_session_token = )|(?<=password=)|(?<=passwd=)|(?<=secret=)|(?<=api_key=)|(?<=apikey=)|(?<=token=)"
     r"|(?<=access_token=)|(?<=authorization: )|(?<=authorization=))[^\s\"'&,;]+"
 )
+# A name and a value in quotes, also where JSON text stands inside JSON text and its quotes are escaped.
 _NAMED: Final = re.compile(
-    r"""(?P<lead>(?P<q>["'])(?P<name>[\w.-]{2,64})(?P=q)\s*[:=]\s*)(?P<v>["'])(?P<value>(?:\\.|(?!(?P=v)).)*)(?P=v)"""
+    r"""(?P<lead>(?P<q>\\{0,8}["'])(?P<name>[\w.-]{2,64})(?P=q)\s*[:=]\s*)"""
+    r"""(?P<v>\\{0,8}["'])(?P<value>(?:(?!(?P=v))(?:\\.|.))*)(?P=v)"""
 )
 
 
