@@ -7,6 +7,7 @@ object. A pipeline that enumerated something gives a list, also of one; one that
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -182,14 +183,32 @@ def _emitted(stages: tuple[Stage, ...], objects: Iterator[Any], flow: Flow) -> I
 
 
 def enumerated(objects: Iterable[Any], flow: Flow) -> Iterator[Any]:
-    """The objects with every collection among them taken apart."""
-    for value in objects:
-        rows = rows_of(value)
-        if rows is None:
-            yield value
-        else:
-            flow.many = True
-            yield from rows
+    """The objects with every collection among them taken apart; with a length hint where one collection is left."""
+    return _Enumerated(objects, flow)
+
+
+class _Enumerated(Iterator[Any]):
+    def __init__(self, objects: Iterable[Any], flow: Flow) -> None:
+        self._objects = iter(objects)
+        self._rows: Iterator[Any] = iter(())
+        self._flow = flow
+
+    def __next__(self) -> Any:
+        while True:
+            for value in self._rows:
+                return value
+            value = next(self._objects)
+            rows = rows_of(value)
+            if rows is None:
+                return value
+            self._flow.many = True
+            self._rows = iter(rows)
+
+    def __length_hint__(self) -> Any:
+        if operator.length_hint(self._objects, 1):  # what comes may be collections too
+            return NotImplemented
+        hint = operator.length_hint(self._rows, -1)
+        return hint if hint >= 0 else NotImplemented
 
 
 def rows_of(value: Any) -> Iterable[Any] | None:

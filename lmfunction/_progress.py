@@ -122,14 +122,21 @@ class Meter:
 
 @contextlib.contextmanager
 def shown(
-    viewers: Viewers, look: Callable[[float], Progress], clock: Callable[[], float] = time.monotonic
+    viewers: Viewers,
+    look: Callable[[float], Progress],
+    clock: Callable[[], float] = time.monotonic,
+    *,
+    end: str = "answered",
 ) -> Iterator[None]:
-    """Shows to `viewers` how long the work inside takes, as `look` sees it. Without viewers nothing is done."""
+    """Shows to `viewers` how long the work inside takes, as `look` sees it; `end` is the word for a good end.
+
+    Without viewers nothing is done.
+    """
     if not viewers:
         yield
         return
     meter = Meter(viewers, look, clock)
-    how = "ended"
+    how = end
     try:
         with ticking(meter.tick):
             yield

@@ -8,13 +8,12 @@ from typing import Any, Final, TextIO
 from lmfunction._progress import Progress
 from lmfunction._text import shorten
 
+_ECHO: Final = 2  # columns of the ^C that a terminal writes behind the line
+
 
 def log_line(progress: Progress) -> str:
     """The wait as a line of a log."""
     return f"PROGRESS: {progress.text}"
-
-
-_ECHO: Final = 2  # columns of the ^C that a terminal writes behind the line
 
 
 class StatusLine:
@@ -37,7 +36,7 @@ class StatusLine:
     def clear(self) -> None:
         """Takes the line away."""
         if self._length:
-            self._length += _ECHO
+            self._length = min(self._length + _ECHO, columns_of(self._stream) - 1)
             self._write("")
             self._stream.write("\r")
             self._stream.flush()

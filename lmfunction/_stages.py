@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from lmfunction import _cmdlets, _conditions, _csv, _figures, _outputs, _selecting, _sinks, _verbs
 from lmfunction._arguments import convert
-from lmfunction._bulk import invoke_many
+from lmfunction._bulk import Watch, invoke_many
 from lmfunction._bulk_result import BulkResult
 from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
@@ -19,6 +20,7 @@ from lmfunction._notices import assign, check_assignable, keep
 from lmfunction._params import Cmdlet
 from lmfunction._piped import bind_object, open_values
 from lmfunction._pipeline import Flow, Stage, Stopped, run
+from lmfunction._progress import wanted
 from lmfunction._table import INVOKE
 from lmfunction.errors import BulkError, ParameterError
 
@@ -151,7 +153,8 @@ class InvokeStage(Stage):
         if len(head) == 1 and not flow.many:
             yield from self._once(head[0], flow)
         elif head:
-            yield from self._each(itertools.chain(head, objects), flow)
+            left = operator.length_hint(objects, -1)
+            yield from self._each(itertools.chain(head, objects), flow, None if left < 0 else len(head) + left)
 
     def emits_results(self) -> bool:
         """Whether whole results come out, not what -Select or -PassThru make of them."""
@@ -165,9 +168,10 @@ class InvokeStage(Stage):
         elif not isinstance(emitted, InvokeResult) or emitted.ok or flow.last is self:
             yield emitted
 
-    def _each(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
+    def _each(self, objects: Iterator[Any], flow: Flow, total: int | None) -> Iterator[Any]:
         arguments = gather(INVOKE, self.values, self.engine).arguments
         door = replace(self.door, error_action=arguments.get("error_action", self.door.error_action))
+        viewers = wanted(arguments, door.progress_action, door.progress)
         try:
             found = invoke_many(
                 objects,
@@ -176,6 +180,7 @@ class InvokeStage(Stage):
                 door,
                 self.on_result,
                 arguments.get("throttle_limit", 10),
+                Watch(viewers, str(arguments.get("function_name", "invocations")), total),
             )
         except BulkError as error:
             self._keep_errors(error.result, arguments)

@@ -1,0 +1,117 @@
+"""Threads that send calls, at most so many at a time. They are daemons: who stops waiting is not held up by them."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from lmfunction._bulk_result import Item
+from lmfunction._cmdlets import Call
+from lmfunction._engine import Engine
+from lmfunction._text import one_line
+from lmfunction._waiting import tick
+from lmfunction.errors import LMError, TransportError
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to send and where its answer goes."""
+
+    item: Item
+    call: Call
+
+
+class _Abandoned(Exception):  # noqa: N818 - ends a wait between two tries, nobody sees it
+    pass
+
+
+class Crew:
+    """Threads that send, started as work comes, at most `limit` of them."""
+
+    def __init__(self, engine: Engine, limit: int) -> None:
+        self.stopped = threading.Event()
+        self.engine = replace(engine, policy=replace(engine.policy, sleep=self._sleeper(engine.policy.sleep)))
+        self.limit = limit
+        self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self.done: queue.SimpleQueue[Job] = queue.SimpleQueue()
+        self.open: dict[int, Item] = {}
+        self.threads = 0
+
+    def wait_for_a_hand(self) -> list[Job]:
+        """Waits while every hand is busy; gives the jobs that ended meanwhile."""
+        ended = []
+        while len(self.open) >= self.limit or not self.done.empty():
+            ended.append(self._take())
+        return ended
+
+    def send(self, job: Job) -> None:
+        """Hands a job to a free hand."""
+        self.open[job.item.index] = job.item
+        if self.threads < min(self.limit, len(self.open)):
+            self.threads += 1
+            threading.Thread(target=self._work, name=f"invoke-{self.threads}", daemon=True).start()
+        self.jobs.put(job)
+
+    def drain(self) -> Iterable[Job]:
+        """Waits for every job under way."""
+        while self.open:
+            yield self._take()
+
+    def abandon(self) -> list[Item]:
+        """Takes back what no thread has begun, and gives the items whose calls are under way."""
+        with contextlib.suppress(queue.Empty):
+            while (job := self.jobs.get_nowait()) is not None:
+                self.open.pop(job.item.index, None)
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.open.pop(self.done.get_nowait().item.index, None)
+        return [item for item in self.open.values() if item.result is None]
+
+    def dismiss(self) -> None:
+        """Lets the threads end when they have nothing left to send."""
+        for _ in range(self.threads):
+            self.jobs.put(None)
+
+    def _take(self) -> Job:
+        while True:
+            # In steps: where the caller is not the main thread, Ctrl-C reaches it between two of them only.
+            tick()
+            with contextlib.suppress(queue.Empty):
+                job = self.done.get(timeout=0.1)
+                del self.open[job.item.index]
+                return job
+
+    def _sleeper(self, sleep: Callable[[float], None]) -> Callable[[float], None]:
+        """The wait between two tries, which ends with the run: what was stopped is not sent again."""
+
+        def wait(seconds: float) -> None:
+            if sleep is time.sleep:
+                self.stopped.wait(seconds)
+            else:
+                sleep(seconds)
+            if self.stopped.is_set():
+                raise _Abandoned
+
+        return wait
+
+    def _work(self) -> None:
+        while (job := self.jobs.get()) is not None:
+            try:
+                job.item.result = job.call.send(self.engine)
+            except LMError as error:
+                job.item.error = error
+            except _Abandoned:
+                job.item.error = TransportError(
+                    "Stopped before it was sent again; it did not run.", sent=False, outcome="NOT_SENT"
+                )
+            except Exception as error:  # noqa: BLE001 - a thread that ended would take its answer with it
+                job.item.error = TransportError(
+                    f"The call failed inside lmfunction: {one_line(f'{type(error).__name__}: {error}', 200)}.",
+                    sent=None,
+                )
+            finally:
+                self.done.put(job)
