@@ -8,8 +8,10 @@ from typing import Any
 
 from lmfunction._client import Connections
 from lmfunction._defaults import Defaults
+from lmfunction._history import History
 from lmfunction._hooks import Hooks
 from lmfunction._retry import RetryPolicy
+from lmfunction._shell import Shell
 
 
 @dataclass(frozen=True)
@@ -21,3 +23,5 @@ class Engine:
     defaults: Defaults = field(default_factory=Defaults)
     fixed: Mapping[str, Any] = field(default_factory=dict)  # a Session's own arguments, by parameter name
     hooks: Hooks | None = None
+    shell: Shell = field(default_factory=Shell)  # what Set-AWSCredential and Set-DefaultAWSRegion left
+    history: History = field(default_factory=History)

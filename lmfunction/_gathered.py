@@ -32,6 +32,7 @@ def gather(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine) -> Gathere
     every = dict(values)
     add_defaults(cmdlet, every, engine.fixed)
     add_defaults(cmdlet, every, engine.defaults.values_for(cmdlet))
+    add_defaults(cmdlet, every, engine.shell.values_for(every))
     profile, aws_profile = profile_of({cmdlet.by_name[n].target: every[n] for n in _PROFILE_NAMES if n in every})
     add_defaults(cmdlet, every, profile_defaults(cmdlet, profile))
     given = frozenset(cmdlet.by_name[name].target for name in values)
