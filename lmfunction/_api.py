@@ -34,6 +34,7 @@ def invoke_lm(
     input_object: Any = UNSET,
     throttle_limit: int = UNSET,  # type: ignore[assignment]
     timeout_sec: float = UNSET,  # type: ignore[assignment]
+    once_key: str = UNSET,  # type: ignore[assignment]
     allow_duplicate_keys: bool = UNSET,  # type: ignore[assignment]
     client_config: Mapping[str, Any] = UNSET,  # type: ignore[assignment]
     access_key: Any = UNSET,
@@ -56,8 +57,10 @@ def invoke_lm(
     `payload` is a dict, list or scalar to be written as JSON, text that is JSON, or bytes; unset it is `{}`.
     `timeout_sec` is the time to wait in all, in seconds (default 930). A function that failed is a result whose `ok`
     is False; `error_action="Stop"` raises FunctionError instead. With `input_object=[...]` each object is one call, at
-    most `throttle_limit` at a time (default 10), and the result is a `BulkResult`. With `what_if=True` nothing is sent
-    and the plan is returned. The other keywords are the parameters of `Invoke-LMFunction` in snake_case.
+    most `throttle_limit` at a time (default 10), and the result is a `BulkResult`. With `once_key="name-of-the-step"` a
+    call that has ended well is not sent again by a re-run: its stored result comes back, `replayed`. With
+    `what_if=True` nothing is sent and the plan is returned. The other keywords are the parameters of
+    `Invoke-LMFunction` in snake_case.
 
     Raises ParameterError and ProfileError before anything is sent, GuardError when nobody confirms, ServiceError when
     AWS refuses, TransportError when no whole answer came; nothing is sent twice unless it provably did not run.

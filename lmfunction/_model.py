@@ -59,7 +59,8 @@ class InvokeResult:
     `payload` is the decoded JSON, else text, else bytes; `raw_payload` always the bytes as received. `elapsed_ms`
     is the caller's time over all attempts. `attempts` counts the sends, `attempt_log` tells what came of each.
     A function that failed is a result too: `ok` is False and `error` tells why. `redaction` is what its card hides;
-    the values themselves stay whole.
+    the values themselves stay whole. `first_run` is when the call ran, where a key that is finished already brought its
+    stored answer and nothing was sent.
     """
 
     __slots__ = (
@@ -71,6 +72,7 @@ class InvokeResult:
         "durable_execution_arn",
         "elapsed_ms",
         "executed_version",
+        "first_run",
         "function_error",
         "log_result",
         "raw_payload",
@@ -97,6 +99,7 @@ class InvokeResult:
         attempt_log: tuple[Attempt, ...] = (),
         resend: Callable[[InvokeRequest], InvokeResult] | None = None,
         redaction: Redaction = _redact.NONE,
+        first_run: str | None = None,
     ) -> None:
         self.request = request
         self.status_code = status_code
@@ -110,6 +113,7 @@ class InvokeResult:
         self.elapsed_ms = elapsed_ms
         self.attempt_log = attempt_log
         self.redaction = redaction
+        self.first_run = first_run
         self._resend = resend
         self._brief = False
         self._decoded: list[Any] = []
@@ -161,6 +165,11 @@ class InvokeResult:
         return Outcome.OK if self.status_code == 200 else Outcome.ACCEPTED
 
     @property
+    def replayed(self) -> bool:
+        """Whether it is the stored answer of an earlier run, so that nothing was sent."""
+        return self.first_run is not None
+
+    @property
     def was_shown(self) -> bool:
         """Whether its card was just shown."""
         return self._brief
@@ -203,7 +212,7 @@ class InvokeResult:
                     found[name] = value
             elif isinstance(value, Report | FunctionFailure):
                 found[name] = _camel(value)
-            elif value is not None:
+            elif value is not None and value is not False:
                 found[name] = value
         return found
 
@@ -259,7 +268,7 @@ class InvokeResult:
             what = f" {self.raw_payload[:300].decode('utf-8', 'replace')}" if self.raw_payload else ""
         version = f" {self.executed_version}" if self.executed_version else ""
         head = f"<InvokeResult {self.status_code} {self.request.label}{version} {self.elapsed_ms:.0f} ms"
-        return one_line(f"{head}{what}", 160) + ">"
+        return one_line(f"{head}{' replayed' if self.replayed else ''}{what}", 160) + ">"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(repr(self))

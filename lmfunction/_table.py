@@ -8,6 +8,7 @@ from typing import Final
 
 from lmfunction import _wire
 from lmfunction._common_rows import COMMON, CONNECTION
+from lmfunction._help_row import GET_HELP
 from lmfunction._params import Cmdlet, Example, Kind, LazyCmdlet, Parameter, Rank, snake_case
 
 _INVOKE: Final = (
@@ -101,6 +102,12 @@ _INVOKE: Final = (
         minimum=0.001,
         maximum=86_400,
         default="930",
+        rank=Rank.OURS,
+    ),
+    Parameter(
+        "OnceKey",
+        Kind.TEXT,
+        "A name for this step: once its call has ended well, a re-run brings the stored result and sends nothing.",
         rank=Rank.OURS,
     ),
     Parameter(
@@ -245,6 +252,7 @@ _OWN: Final = (INVOKE, PUBLISH)
 CMDLETS: Final[tuple[Cmdlet, ...]] = (
     *_OWN,
     *(_lazy(name, operation) for name, operation in OPERATIONS.items() if name not in (c.name for c in _OWN)),
+    GET_HELP,
 )
 
 

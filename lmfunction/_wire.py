@@ -61,6 +61,7 @@ RESULT_MEMBERS: Final[Mapping[str, str]] = {
     "Error": "error",
     "Attempts": "attempts",
     "ElapsedMs": "elapsed_ms",
+    "Replayed": "replayed",
 }
 
 _REPORT: Final = re.compile(r"^REPORT RequestId: (?P<request_id>\S+)\t(?P<figures>[^\n]*)", re.MULTILINE)
