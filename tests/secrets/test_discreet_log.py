@@ -59,6 +59,6 @@ def test_a_published_functions_environment_is_not_logged(caplog: pytest.LogCaptu
     """The control plane's calls are as discreet: a function's environment holds secrets as a rule."""
     with caplog.at_level(logging.DEBUG):
         lm.publish_lm_function(
-            "quiet", "def handler(event, context):\n    return 1\n", environment={"K": CANARY}, profile_name="local"
+            "quiet", "def handler(event, context):\n    return 1\n", environment={"KEY": CANARY}, profile_name="local"
         )
     assert not _holds(caplog.text)
