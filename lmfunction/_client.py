@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,9 +13,9 @@ from lmfunction import _wire
 from lmfunction._auth import Credential
 from lmfunction._boto import Connection
 from lmfunction._cards import plan_card
-from lmfunction._connection import Place, resolve_place
+from lmfunction._connection import EMBEDDED_ACCOUNT, Place, resolve_place
 from lmfunction._model import InvokeResult
-from lmfunction._names import parse_function_name
+from lmfunction._names import FunctionName, parse_function_name
 from lmfunction._prepare import Warn, build_request
 from lmfunction._profile_values import Profile
 from lmfunction._render.card import Card
@@ -25,6 +25,8 @@ from lmfunction._secret_values import Known, SecretValues, hide
 from lmfunction._transport import Reply, Transport, endpoint_of
 from lmfunction.errors import InvocationInterrupted, LMError
 
+Again = Callable[[InvokeRequest], InvokeResult]
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -32,19 +34,34 @@ class Plan:
 
     request: InvokeRequest
     place: Place
+    account_before: str | None = None  # the one that the last call with the same credentials went to
+
+    @property
+    def function(self) -> FunctionName:
+        """The function's name, taken apart."""
+        return parse_function_name(self.request.function_name)
+
+    @property
+    def known_account(self) -> str | None:
+        """The account, as far as it is known without asking: of the ARN, the profile, or the last call."""
+        named = self.function.account or self.place.profile.account
+        return named or (EMBEDDED_ACCOUNT if self.place.embedded else self.account_before)
 
     @property
     def account(self) -> str:
-        """The account that the function's ARN names, or a word on who decides it."""
-        named = parse_function_name(self.request.function_name).account
-        if named:
-            return named
-        return "000000000000" if self.place.embedded else "that of the credentials (not asked)"
+        """The account, or a word on who decides it."""
+        return self.known_account or "that of the credentials (not asked)"
+
+    @property
+    def arn(self) -> str | None:
+        """The function's ARN without its qualifier; None when the account is not known."""
+        account = self.known_account
+        return None if account is None else self.function.arn(self.place.connection.region, account)
 
     @property
     def name(self) -> str:
         """The function's bare name, which a confirmation asks for."""
-        return parse_function_name(self.request.function_name).name
+        return self.function.name
 
     @property
     def endpoint(self) -> str:
@@ -58,12 +75,13 @@ class Plan:
 
     def __repr__(self) -> str:
         request = self.request
-        where = f"{self.endpoint}, account {self.account}, {len(request.payload):,} bytes"
+        where = f"{self.endpoint}, account {self.account}, region {request.target.region}"
+        where += f", {self.arn or request.function_name}, {len(request.payload):,} bytes"
         return f'What if: Performing the operation "Invoke-LMFunction" on target "{request.label}" at {where}.'
 
     def card(self) -> Card:
         """The card that notebooks and terminals show."""
-        return plan_card(self.request, self.account, self.endpoint)
+        return plan_card(self.request, self.account, self.endpoint, self.place.profile.redaction, arn=self.arn)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         from lmfunction._render import mime_bundle
@@ -130,21 +148,27 @@ def make_plan(
     return Plan(build_request(arguments, target, warn=warn, given=given), place)
 
 
-def send_plan(plan: Plan, connections: Connections, policy: RetryPolicy) -> InvokeResult:
+def send_plan(plan: Plan, connections: Connections, policy: RetryPolicy, again: Again | None = None) -> InvokeResult:
     """Sends the plan, at most once as far as the function can tell, and gives the result.
 
-    Raises TransportError, ServiceError or ProfileError; on Ctrl-C InvocationInterrupted, which says what is known.
+    `again` is what the result's `replay` does with the request; unset, it is sent as here. Raises TransportError,
+    ServiceError or ProfileError; on Ctrl-C InvocationInterrupted, which says what is known.
     """
     request, known = connections.secrets.filled(plan.request, plan.place)
     try:
-        return _sent(plan, request, known, connections, policy)
+        return _sent(plan, request, known, connections, policy, again)
     except (LMError, InvocationInterrupted) as error:
         hide(error, known, plan.place.profile.redaction.with_secrets(known).text)
         raise
 
 
 def _sent(
-    plan: Plan, filled: InvokeRequest, known: Known, connections: Connections, policy: RetryPolicy
+    plan: Plan,
+    filled: InvokeRequest,
+    known: Known,
+    connections: Connections,
+    policy: RetryPolicy,
+    again: Again | None,
 ) -> InvokeResult:
     """The result of `filled`, which is the plan's request with its secrets in it; the result tells the plan's."""
     flight = _Flight(filled)
@@ -168,7 +192,7 @@ def _sent(
         attempt_log=attempts,
         elapsed_ms=(policy.clock() - start) * 1000,
         redaction=plan.place.profile.redaction.with_secrets(known),
-        resend=lambda again: send_plan(Plan(again, plan.place), connections, policy),
+        resend=again or (lambda request: send_plan(Plan(request, plan.place), connections, policy)),
     )
 
 

@@ -19,11 +19,12 @@ from lmfunction._aws_files import aws_location, versions
 from lmfunction._boto import Connection, environment_of
 from lmfunction._endpoint import fault_of
 from lmfunction._names import check_region
-from lmfunction._profile import find_profile, known_profiles, load_profile
+from lmfunction._profile import known_profiles, profile_named
 from lmfunction._profile_values import Profile
 from lmfunction._text import ascii_only, did_you_mean, one_line, shorten
 from lmfunction.errors import ParameterError, ProfileError
 
+EMBEDDED_ACCOUNT: Final = "000000000000"
 _NO_PROFILE: Final = Profile("")
 # Options of botocore's Config that would undo a promise, and what to use instead.
 _OWN_OPTIONS: Final = {
@@ -60,9 +61,8 @@ def profile_of(arguments: Mapping[str, Any], environ: Mapping[str, str] = os.env
     credentials_file = aws_location(location)
     if credentials_file is not None and name in _aws_profiles(credentials_file):
         return _NO_PROFILE, name
-    path = find_profile(name, location=location, environ=environ)
-    if path is not None:
-        profile = load_profile(path)
+    profile = profile_named(name, location=location, environ=environ)
+    if profile is not None:
         return profile, profile.aws_profile
     known = _aws_profiles(credentials_file)
     if name not in known:

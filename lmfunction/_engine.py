@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,13 +11,14 @@ from lmfunction._client import Connections
 from lmfunction._defaults import Defaults
 from lmfunction._history import History
 from lmfunction._hooks import Hooks
+from lmfunction._identity import Identities
 from lmfunction._retry import RetryPolicy
 from lmfunction._shell import Shell
 
 
 @dataclass(frozen=True)
 class Engine:
-    """What calls share: open connections, the retry policy, defaults set by the user and by a session, hooks."""
+    """What calls share: connections and who signs on them, the retry policy, defaults set by hand, hooks."""
 
     connections: Connections = field(default_factory=Connections)
     policy: RetryPolicy = field(default_factory=RetryPolicy)
@@ -25,3 +27,6 @@ class Engine:
     hooks: Hooks | None = None
     shell: Shell = field(default_factory=Shell)  # what Set-AWSCredential and Set-DefaultAWSRegion left
     history: History = field(default_factory=History)
+    identities: Identities = field(default_factory=Identities)
+    what_if: bool = False  # a Session's own: what changes something is shown and not sent
+    clock: Callable[[], float] = time.time  # of confirmations; a monotonic one stands still in a sleeping laptop

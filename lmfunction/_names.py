@@ -51,6 +51,12 @@ class FunctionName:
         """Whether the text is a whole ARN."""
         return self.partition is not None
 
+    def arn(self, region: str, account: str) -> str:
+        """The function's ARN without a qualifier; `region` and `account` for those that were not written."""
+        region = self.region or region
+        partition = self.partition or partition_of(region)
+        return f"arn:{partition}:lambda:{region}:{self.account or account}:function:{self.name}"
+
 
 def parse_function_name(text: object, *, parameter: str = "FunctionName") -> FunctionName:
     """The parts of a name, `name:alias`, partial ARN or ARN.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lmfunction import _boto, _wire
+from lmfunction._auth import Credential
 from lmfunction._boto import Connection, make_client
 from lmfunction._request import InvokeRequest
 from lmfunction._retry import classify
@@ -43,6 +44,7 @@ class Doubt:
 
 
 _INVOKED: Final = Doubt()
+_HARMLESS: Final = Doubt("The credentials could not be got", "Nothing was sent.", harmless=True)
 
 
 class Transport:
@@ -57,6 +59,18 @@ class Transport:
     def endpoint_url(self) -> str:
         """The URL that is called."""
         return str(self.client.meta.endpoint_url)
+
+    def credential(self) -> Credential:
+        """What the next request is signed with. Raises ProfileError when there is nothing, or it cannot be got."""
+        from botocore.exceptions import BotoCoreError, NoCredentialsError
+
+        try:
+            found = _boto.credential_of(self.client)
+            if found is None:
+                raise NoCredentialsError
+        except BotoCoreError as error:
+            raise translate(error, _HARMLESS) from error
+        return found
 
     def send(self, request: InvokeRequest) -> Reply:
         """Sends `request` once. Raises ServiceError for a refusal, TransportError when there is no whole answer."""
