@@ -1,8 +1,7 @@
-"""YAML profiles: where they are searched and what may stand in them.
+"""YAML profiles: found by name, read whole, with all that they inherit.
 
-Searched in turn: -ProfileLocation, `$LMFUNCTION_PROFILES` (folders, separated as in PATH), the user's configuration
-folder, the profiles shipped with the package. The working directory is not searched: a folder that somebody else can
-write to must not decide where a payload goes.
+Where they are searched stands in `_profile_places`, what may stand in them in `_profile_schema`, what a project's
+profile may say in `_profile_limits`, and what one takes over from another in `_profile_inheritance`.
 """
 
 from __future__ import annotations
@@ -10,184 +9,220 @@ from __future__ import annotations
 import functools
 import os
 import pathlib
-import re
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from lmfunction._endpoint import fault_of
-from lmfunction._names import check_region, parse_function_name
-from lmfunction._profile_values import Profile
-from lmfunction._text import ascii_only, did_you_mean, shorten
-from lmfunction._user_files import config_folder
-from lmfunction.errors import ParameterError, ProfileError
+from lmfunction._profile_approvals import approvals
+from lmfunction._profile_files import MAX_BYTES, content_of, is_commented_out
+from lmfunction._profile_inheritance import Inherited, with_parents
+from lmfunction._profile_limits import audit_file, limited
+from lmfunction._profile_places import (
+    Place,
+    Source,
+    approved_content,
+    find_source,
+    is_same,
+    places,
+    project_folder,
+    shipped_folder,
+)
+from lmfunction._profile_schema import Fault, Written, read_schema
+from lmfunction._profile_values import AuditRule, GuardRules, Profile
+from lmfunction._text import did_you_mean
+from lmfunction._user_files import state_folder
+from lmfunction.errors import ProfileError
 
-if TYPE_CHECKING:
-    from lmfunction import _yaml
+__all__ = ["find_profile", "known_profiles", "load_profile", "profile_named", "read_source", "shipped_folder"]
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_MAX_BYTES: Final = 64 * 1024
-_KEYS: Final = ("aws_profile", "region", "endpoint", "defaults", "functions")
-# Keys that promise protection. A version that does not enforce them must not run as if they were not there.
-_PROTECTING: Final = ("account", "guard", "redact", "audit", "inherits")
+_MOST_FAULTS = 20
+_MOST_GENERATIONS = 10
+
+
+def profile_named(name: str, *, location: str | None = None, environ: Mapping[str, str] = os.environ) -> Profile | None:
+    """The YAML profile `name` with all that it inherits, or None when there is none.
+
+    Raises ProfileError with file, line and column for every fault of its files, and for a file that may not be used.
+    """
+    source = find_source(name, location=location, environ=environ)
+    return None if source is None else read_source(source, location=location, environ=environ)
 
 
 def find_profile(
     name: str, *, location: str | None = None, environ: Mapping[str, str] = os.environ
 ) -> pathlib.Path | None:
-    """The file of the YAML profile `name`, or None. Raises ProfileError when one folder has two of that name."""
-    if not _NAME.fullmatch(name):
-        return None
-    for folder in folders(location=location, environ=environ):
-        if folder.suffix in (".yaml", ".yml"):
-            if folder.stem == name and folder.is_file():
-                return folder
-            continue
-        found = [p for p in (folder / f"{name}.yaml", folder / f"{name}.yml") if p.is_file()]
-        if len(found) == 2:
-            raise ProfileError(f"{name}.yaml and {name}.yml both stand in {folder}: keep one.")
-        if found:
-            return found[0]
-    return None
+    """The file of the YAML profile `name`, or None. Raises ProfileError for a file that may not be used."""
+    source = find_source(name, location=location, environ=environ)
+    return None if source is None else source.path
 
 
-def folders(*, location: str | None = None, environ: Mapping[str, str] = os.environ) -> Iterator[pathlib.Path]:
-    """The folders (or single files) that are searched, in order."""
-    if location is not None:
-        path = pathlib.Path(location).expanduser()
-        if not path.exists():
-            raise ProfileError(f"ProfileLocation '{ascii_only(location)}' does not exist.")
-        yield path
-    for entry in environ.get("LMFUNCTION_PROFILES", "").split(os.pathsep):
-        if entry:
-            yield pathlib.Path(entry).expanduser()
-    yield config_folder(environ) / "profiles"
-    yield shipped_folder()
+def load_profile(path: pathlib.Path, *, environ: Mapping[str, str] = os.environ) -> Profile:
+    """The profile in `path`, a file that the user named; its folder is searched first for what it inherits.
+
+    Raises ProfileError as `profile_named` does.
+    """
+    place = next((p for p in places(environ=environ) if is_same(p.path, path.parent)), Place(path.parent, "location"))
+    if place.origin == "project":
+        content = approved_content(place, path, approvals(environ))
+        return read_source(Source(path, place.origin, content), environ=environ)
+    obstacle = place.obstacle(path)
+    if obstacle is not None:
+        raise ProfileError(f"The profile is not read: {obstacle}.")
+    location = str(path.parent) if place.origin == "location" else None
+    return read_source(Source(path, place.origin), location=location, environ=environ)
 
 
 def known_profiles(*, location: str | None = None, environ: Mapping[str, str] = os.environ) -> list[str]:
-    """The names of all YAML profiles that can be found."""
+    """The names of all YAML profiles that can be used as they are: no examples, and no project's unapproved ones."""
     found: set[str] = set()
-    for folder in folders(location=location, environ=environ):
-        entries = [folder] if folder.is_file() else folder.glob("*.y*ml") if folder.is_dir() else []
-        found.update(p.stem for p in entries if p.suffix in (".yaml", ".yml") and not _is_commented_out(p))
+    for place in places(location=location, environ=environ):
+        for source in place.sources():
+            if is_commented_out(source.path) or place.obstacle(source.path) is not None:
+                continue
+            if place.origin == "project":
+                try:
+                    approved_content(place, source.path, approvals(environ))
+                except ProfileError:
+                    continue
+            found.add(source.name)
     return sorted(found)
 
 
-def shipped_folder() -> pathlib.Path:
-    """The profiles that come with the package: beside it in a source tree, inside it when installed."""
-    inside = pathlib.Path(__file__).parent / "profiles"
-    return inside if inside.is_dir() else pathlib.Path(__file__).parent.parent / "profiles"
+def read_source(source: Source, *, location: str | None = None, environ: Mapping[str, str] = os.environ) -> Profile:
+    """The profile in a file that was found, with all that it inherits. Raises ProfileError with every fault."""
+    reading = _Reading(location, environ)
+    written = reading.read(source, ())
+    notices = [source.notice] if source.notice else []
+    return _profile(source, written, (*notices, *dict.fromkeys(reading.notices)))
 
 
-def load_profile(path: pathlib.Path) -> Profile:
-    """The profile in `path`. Raises ProfileError with file, line and column for whatever the schema does not know."""
+@dataclass
+class _Reading:
+    """The reading of one profile and of those it inherits from, each file once."""
+
+    location: str | None
+    environ: Mapping[str, str]
+    notices: list[str] = field(default_factory=list)
+    known: dict[pathlib.Path, Written] = field(default_factory=dict)
+
+    def read(self, source: Source, heirs: Sequence[Source]) -> Written:
+        """What `source` says together with its parents; `heirs` are those that inherit from it."""
+        if source.path in self.known:
+            return self.known[source.path]
+        written, faults = _schema_of(source)
+        if source.origin == "project":
+            written, notices, more = limited(written, source.path)
+            self.notices += notices
+            faults = [*faults, *more]
+        written = self._with_absolute_audit(source, written)
+        parents: list[Inherited] = []
+        for name in written.inherits:
+            parent, fault = self._parent(name, source, written, heirs)
+            if fault is not None:
+                faults = [*faults, fault]
+            elif parent is not None:
+                parents.append(Inherited(name, self.read(parent, (*heirs, source))))
+        whole, quarrels = with_parents(written, parents)
+        faults = [*faults, *quarrels]
+        if not faults and whole.audit_file is None and whole.audit_required is not None:
+            faults = [whole.fault("audit", "audit: name its file, such as audit/{date}.jsonl.")]
+        if faults:
+            raise _faulty(source, faults)
+        self.known[source.path] = whole
+        return whole
+
+    def _parent(
+        self, name: str, child: Source, written: Written, heirs: Sequence[Source]
+    ) -> tuple[Source | None, Fault | None]:
+        """The file to inherit from, or the fault in saying so."""
+        own = child.origin == "project"
+        try:
+            found = find_source(name, location=self.location, environ=self.environ, project=own)
+        except ProfileError as error:
+            return None, written.fault("inherits", f"inherits: {error}")
+        if found is None:
+            return None, written.fault("inherits", f"inherits: {self._missing(name, own)}")
+        for heir in (child, *heirs):
+            if found.path == heir.path:
+                what = "itself" if heir is child else f"{name}, which inherits from it"
+                return None, written.fault("inherits", f"inherits: {child.name} would inherit from {what}.")
+        if len(heirs) >= _MOST_GENERATIONS:
+            return None, written.fault("inherits", f"inherits: more than {_MOST_GENERATIONS} generations.")
+        return found, None
+
+    def _missing(self, name: str, project: bool) -> str:
+        folder = project_folder()
+        if not project and folder is not None and Place(folder, "project").look_up(name) is not None:
+            return f"{name} stands in this folder's profiles/, and only a profile there can inherit from it."
+        known = known_profiles(location=self.location, environ=self.environ)
+        return f"there is no profile '{name}'.{did_you_mean(name, known)}"
+
+    def _with_absolute_audit(self, source: Source, written: Written) -> Written:
+        if written.audit_file is None:
+            return written
+        state = state_folder(self.environ) if source.origin == "shipped" else None
+        return replace(written, audit_file=audit_file(written.audit_file, source.path, state))
+
+
+def _schema_of(source: Source) -> tuple[Written, list[Fault]]:
+    content = content_of(source.path) if source.content is None else source.content
     try:
-        state = path.stat()
-    except OSError as error:
-        raise ProfileError(f"The profile cannot be read: {error.strerror}.", file=str(path)) from None
-    return _load(path, (state.st_mtime_ns, state.st_size, state.st_ino))
+        written, faults = _parsed(content)
+    except ProfileError as error:
+        raise ProfileError(str(error.args[0]), file=str(source.path), line=error.line, column=error.column) from None
+    return written, list(faults)
 
 
 @functools.lru_cache(maxsize=64)
-def _load(path: pathlib.Path, version: tuple[int, int, int]) -> Profile:
-    """The profile as this version of the file tells it: read once, read again when the file changed."""
+def _parsed(content: bytes) -> tuple[Written, tuple[Fault, ...]]:
+    """What a file of this content says. Raises ProfileError, without a file, for what is no small YAML document."""
     from lmfunction import _yaml
 
     try:
-        with path.open("rb") as file:
-            raw = file.read(_MAX_BYTES + 1)
         # Cut short it may end inside a character; the parser refuses it for its length then.
-        text = raw.decode(errors="strict" if len(raw) <= _MAX_BYTES else "replace")
-        node = _yaml.parse(text, max_bytes=_MAX_BYTES, max_depth=10)
+        text = content.decode(errors="strict" if len(content) <= MAX_BYTES else "replace")
+        tree = _yaml.parse(text, max_bytes=MAX_BYTES, max_depth=10)
     except _yaml.YamlError as error:
-        raise ProfileError(f"{error}.", file=str(path), line=error.line, column=error.column) from None
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise ProfileError(f"The profile cannot be read: {why}.", file=str(path)) from None
-    if node is None:
-        raise ProfileError("The profile is empty: uncomment and fill in what you need.", file=str(path), line=1)
-    return _Reader(path).profile(node)
+        raise ProfileError(f"{error}.", line=error.line, column=error.column) from None
+    except UnicodeDecodeError:
+        raise ProfileError("The profile cannot be read: it is not UTF-8 text.") from None
+    if tree is None:
+        raise ProfileError("The profile is empty: uncomment and fill in what you need.", line=1)
+    written, faults = read_schema(tree)
+    return written, tuple(faults)
 
 
-class _Reader:
-    """Reads one profile's tree by the schema; every complaint carries its place."""
-
-    def __init__(self, path: pathlib.Path) -> None:
-        self.path = path
-
-    def profile(self, tree: _yaml.Node) -> Profile:
-        readers = {
-            "aws_profile": self._text,
-            "region": self._region,
-            "endpoint": self._endpoint,
-            "defaults": self._defaults,
-            "functions": self._functions,
-        }
-        values: dict[str, Any] = {}
-        for key, node in self._pairs(tree, "the profile"):
-            if key.text in _PROTECTING:
-                raise self._error(
-                    f"'{key.text}' is not enforced by this version; nothing is sent rather than unprotected.", key
-                )
-            if key.text not in readers:
-                shown = ascii_only(shorten(key.text, 40))
-                raise self._error(f"Unknown key '{shown}'.{did_you_mean(key.text, [*_KEYS, *_PROTECTING])}", key)
-            values[key.text] = readers[key.text](node, key.text)
-        return Profile(name=self.path.stem, file=str(self.path), **values)
-
-    def _pairs(self, node: Any, what: str) -> tuple[tuple[_yaml.Scalar, _yaml.Node], ...]:
-        if not hasattr(node, "items") or not all(isinstance(item, tuple) for item in node.items):
-            raise self._error(f"{what} must be a mapping of keys to values.", node)
-        pairs: tuple[tuple[_yaml.Scalar, _yaml.Node], ...] = node.items
-        return pairs
-
-    def _text(self, node: Any, key: str) -> str:
-        text = getattr(node, "text", None)
-        if not isinstance(text, str) or not text or text == "~" or not text.isprintable():
-            raise self._error(f"{key} must be text.", node)
-        return text
-
-    def _region(self, node: Any, key: str) -> str:
-        try:
-            return check_region(self._text(node, key), parameter=key)
-        except ParameterError as error:
-            raise self._error(str(error), node) from None
-
-    def _endpoint(self, node: Any, key: str) -> str:
-        text = self._text(node, key)
-        fault = None if text in ("aws", "embedded") else fault_of(text)
-        if fault:
-            raise self._error(f"{key} {fault}.", node)
-        return text
-
-    def _defaults(self, node: Any, key: str) -> dict[str, Any]:
-        """Parameter defaults: text as written, and true or false for switches."""
-        found: dict[str, Any] = {}
-        for name, value in self._pairs(node, key):
-            text = self._text(value, f"{key}.{name.text}")
-            plain = getattr(value, "plain", False)
-            found[name.text] = text == "true" if plain and text in ("true", "false") else text
-        return found
-
-    def _functions(self, node: Any, key: str) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for name, value in self._pairs(node, key):
-            try:
-                parse_function_name(name.text, parameter=f"{key}: the short name")
-                found[name.text] = parse_function_name(
-                    self._text(value, name.text), parameter=f"{key}.{name.text}"
-                ).text
-            except ParameterError as error:
-                raise self._error(str(error), value) from None
-        return found
-
-    def _error(self, message: str, node: Any) -> ProfileError:
-        return ProfileError(message, file=str(self.path), line=node.line, column=node.column)
+def _faulty(source: Source, faults: Sequence[Fault]) -> ProfileError:
+    """One error for all faults of a file: the first is its place, the others follow in lines of their own."""
+    first, *others = sorted(faults, key=lambda fault: (fault.line, fault.column))
+    lines = [first.message, *(f"{source.path}:{f.line}:{f.column}: {f.message}" for f in others[: _MOST_FAULTS - 1])]
+    if len(faults) > _MOST_FAULTS:
+        lines.append(f"… and {len(faults) - _MOST_FAULTS} more.")
+    return ProfileError("\n".join(lines), file=str(source.path), line=first.line, column=first.column)
 
 
-def _is_commented_out(path: pathlib.Path) -> bool:
-    try:
-        lines = path.read_text("utf-8").splitlines()
-        return not any(line.strip() and not line.lstrip().startswith("#") for line in lines)
-    except (OSError, UnicodeDecodeError):
-        return False
+def _profile(source: Source, written: Written, notices: tuple[str, ...]) -> Profile:
+    """The value that calls are made with."""
+    lists = written.allow_lists
+    return Profile(
+        name=source.name,
+        file=str(source.path),
+        origin=source.origin,
+        aws_profile=written.aws_profile,
+        region=written.region,
+        endpoint=written.endpoint or "aws",
+        account=written.account,
+        defaults=written.defaults,
+        functions=written.functions,
+        guard=GuardRules(
+            confirm=bool(written.confirm),
+            allow=lists[0] if lists else (),
+            deny=written.deny,
+            max_items=written.max_items,
+            allow_force=bool(written.allow_force),
+            also_allow=lists[1:],
+        ),
+        redaction=written.redaction,
+        audit=AuditRule(written.audit_file, bool(written.audit_required)) if written.audit_file else None,
+        inherits=written.inherits,
+        notices=notices,
+    )
