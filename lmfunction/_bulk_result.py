@@ -11,8 +11,8 @@ from typing import Any, overload
 from lmfunction import _pipeline
 from lmfunction._callables import is_function
 from lmfunction._model import InvokeResult, Outcome
-from lmfunction._render.card import Card, Section, Tone
-from lmfunction._text import duration, one_line
+from lmfunction._render.card import Card
+from lmfunction._text import one_line
 from lmfunction.errors import BulkError, LMError, LMWarning
 
 
@@ -203,27 +203,10 @@ class BulkResult(Sequence[Any]):
         )
 
     def card(self) -> Card:
-        """The card: counts, then the failures."""
-        bad = [item for item in self.items if not item.ok]
-        summary = self.summary()
-        facts = [
-            f"{len(self.succeeded):,} succeeded",
-            f"{len(bad):,} did not" if bad else "",
-            duration(self.elapsed_ms),
-        ]
-        rows = [{"object": i.index + 1, "outcome": i.outcome.value, "error": i.told()} for i in bad]
-        sections = (
-            [Section("Not succeeded", rows, "table", more="run.failed, run.unknown, run.not_sent")] if rows else []
-        )
-        sections.append(Section("Payloads", self.payloads, "data", open=not bad, more="run.payloads"))
-        return Card(
-            Tone.FAILED if bad else Tone.OK,
-            "FAILED" if bad else "OK",
-            "1 invocation" if len(self.items) == 1 else f"{len(self.items):,} invocations",
-            tuple(fact for fact in facts if fact),
-            tuple(sections),
-            summary,
-        )
+        """The card: failures by kind, outcomes, times, then the first payloads."""
+        from lmfunction._bulk_card import bulk_card
+
+        return bulk_card(self)
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{k} {v}" for k, v in self.summary().items() if k != "ElapsedMs")

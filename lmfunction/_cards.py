@@ -113,7 +113,7 @@ _BARE_FRAME: Final = re.compile(r"[\w.$<>/@-]+\([^()]*\)\s*$")  # Java's: a meth
 
 
 def trace_lines(stack_trace: tuple[str, ...]) -> list[str]:
-    """The lines of a stack trace in its language's own order and look: Lambda sends Java's frames without their `at`."""
+    """The lines of a stack trace in its language's order and look: Lambda sends Java's frames without their `at`."""
     return [f"    at {line}" if _BARE_FRAME.match(line) else line for line in stack_trace]
 
 

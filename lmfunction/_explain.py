@@ -25,6 +25,8 @@ _HINTS: Final = {
     "Runtime.InvalidEntrypoint": "Its runtime could not be started: check the bootstrap file and its permissions.",
 }
 
+_MOST_CAUSES: Final = 20
+
 
 @dataclass(frozen=True, slots=True)
 class FunctionFailure:
@@ -65,7 +67,21 @@ def explain(function_error: str, payload: Any) -> FunctionFailure:
 
 
 def _stack(payload: dict[str, Any]) -> tuple[str, ...]:
-    """The stack of an error object: `stackTrace` (Python, Java, Ruby, .NET, Go) or `trace` (Node)."""
+    """The stack of an error object, and below it those of its causes, as Java and .NET tell them."""
+    lines = list(_own_stack(payload))
+    cause = payload.get("cause")
+    for _ in range(_MOST_CAUSES):
+        if not isinstance(cause, dict):
+            break
+        kind, message = cause.get("errorType"), cause.get("errorMessage")
+        lines.append("Caused by: " + ": ".join(str(part) for part in (kind, message) if part not in (None, "")))
+        lines += _own_stack(cause)
+        cause = cause.get("cause")
+    return tuple(lines)
+
+
+def _own_stack(payload: dict[str, Any]) -> tuple[str, ...]:
+    """`stackTrace` (Python, Java, Ruby, .NET, Go) or `trace` (Node)."""
     stack = payload.get("stackTrace") or payload.get("trace") or ()
     if isinstance(stack, str):
         return tuple(stack.splitlines())

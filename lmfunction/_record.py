@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from lmfunction._params import snake_case
+from lmfunction._redact import NONE, Redaction
 from lmfunction._render.card import Card, Section, Tone
+from lmfunction._render.walk import brief
 from lmfunction._text import did_you_mean, one_line
 
 _MOST_COLUMNS: Final = 6
+# What a table of such records is looked at for; other types show what tells most, see `_columns`.
+_COLUMNS: Final = {
+    "FunctionConfiguration": (
+        "FunctionName",
+        "Version",
+        "Runtime",
+        "MemorySize",
+        "Timeout",
+        "CodeSize",
+        "LastModified",
+    ),
+    "AliasConfiguration": ("Name", "FunctionVersion", "Description"),
+    "EventSourceMappingConfiguration": ("UUID", "State", "EventSourceArn", "FunctionArn", "BatchSize", "LastModified"),
+}
+_OPAQUE: Final = ("Arn", "Sha256", "RevisionId", "Role")  # long, and alike in all rows but for the name within
 # What tells one record from another, best first: the ends of members' names.
 _IDENTIFYING: Final = ("Name", "UUID", "Arn")
 
@@ -22,12 +39,13 @@ class Record(Mapping[str, Any]):
     names the identifying member; unset it is the first that looks like one.
     """
 
-    __slots__ = ("_members", "_title", "_type")
+    __slots__ = ("_members", "_redaction", "_title", "_type")
 
     def __init__(self, type_name: str, members: Mapping[str, Any], title: str | None = None) -> None:
         self._type = type_name
         self._members = dict(members)
         self._title = title or identifying(self._members)
+        self._redaction = NONE
 
     def __getitem__(self, name: str) -> Any:
         return self._members[name]
@@ -37,7 +55,7 @@ class Record(Mapping[str, Any]):
             raise AttributeError(name)
         for known, value in self._members.items():
             if name in (known, snake_case(known)):
-                return Record(known, value) if isinstance(value, dict) else value
+                return Record(known, value).hiding(self._redaction) if isinstance(value, dict) else value
         raise AttributeError(f"{self._type} has no member {name!r}.{did_you_mean(name, self._members)}")
 
     def __iter__(self) -> Iterator[str]:
@@ -54,9 +72,15 @@ class Record(Mapping[str, Any]):
 
     def __setstate__(self, state: tuple[str, dict[str, Any], str]) -> None:
         self._type, self._members, self._title = state
+        self._redaction = NONE
+
+    def hiding(self, redaction: Redaction) -> Self:
+        """The record itself, of which its card and its repr hide what `redaction` does."""
+        self._redaction = redaction
+        return self
 
     def __repr__(self) -> str:
-        return one_line(f"<{self._type} {self.label}".rstrip(), 160) + ">"
+        return one_line(self._redaction.text(f"<{self._type} {self.label}".rstrip()), 160) + ">"
 
     @property
     def label(self) -> str:
@@ -73,13 +97,21 @@ class Record(Mapping[str, Any]):
         return dict(self._members)
 
     def card(self) -> Card:
-        """The card: scalar members as pairs, the others as data."""
-        pairs = [(k, _shown(v)) for k, v in self._members.items() if not isinstance(v, dict | list) and v not in _EMPTY]
-        nested = {k: v for k, v in self._members.items() if isinstance(v, dict | list) and v}
-        sections = [Section("Members", pairs, "pairs")] if pairs else []
-        if nested:
-            sections.append(Section("More", nested, "data", open=not pairs))
-        return Card(Tone.PLAIN, self._type, self.label, sections=tuple(sections))
+        """The card: short members as pairs, each longer one in a part of its own."""
+        redaction = self._redaction
+        short, long = [], []
+        for name, value in self._members.items():
+            if value in _EMPTY or (isinstance(value, dict | list) and not value):
+                continue
+            if isinstance(value, dict | list) and len(brief(value, _INLINE + 1, redaction, (name,))) > _INLINE:
+                long.append(_part(name, value))
+            else:
+                short.append((name, _shown(value)))
+        sections = [Section("Members", short, "pairs")] if short else []
+        summary = {"type": self._type, **({"name": self.label} if self.label else {})}
+        return Card(
+            Tone.PLAIN, self._type, self.label, sections=(*sections, *long), summary=summary, redaction=redaction
+        )
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(repr(self))
@@ -96,9 +128,20 @@ class Records(list[Any]):
     def __init__(self, type_name: str, records: Iterable[Any] = ()) -> None:
         super().__init__(records)
         self._type = type_name
+        self._redaction = NONE
 
     def __repr__(self) -> str:
-        return one_line(f"<{len(self)} {self._type}: {', '.join(map(_label, self[:5]))}", 160) + ">"
+        names = ", ".join(map(_label, self[:5]))
+        more = ", …" if len(self) > 5 else ""
+        return one_line(self._redaction.text(f"<{len(self)} {self._type}: {names}{more}"), 160) + ">"
+
+    def hiding(self, redaction: Redaction) -> Self:
+        """The list itself, of which cards and reprs hide what `redaction` does."""
+        self._redaction = redaction
+        for record in self:
+            if isinstance(record, Record):
+                record.hiding(redaction)
+        return self
 
     def pipeline_objects(self) -> Iterator[Any]:
         """The records one by one, for a pipeline and for a program that reads lines."""
@@ -113,15 +156,22 @@ class Records(list[Any]):
 
     def card(self) -> Card:
         """The card: a table whose first column identifies the records."""
-        columns = _columns(self)
+        columns = _columns(self._type, self)
         rows = [
             {name: _shown(record.get(name, "")) for name in columns}
             if isinstance(record, Mapping)
             else {self._type: _shown(record)}
             for record in self
         ]
-        count = f"{len(self):,}"
-        return Card(Tone.PLAIN, self._type, count, sections=(Section("Records", rows, "table"),) if rows else ())
+        count = f"{len(self):,} record{'' if len(self) == 1 else 's'}"
+        return Card(
+            Tone.PLAIN,
+            self._type,
+            count,
+            sections=(Section("Records", rows, "table", more="the list itself: r[0], r.to_dict()"),) if rows else (),
+            summary={"type": self._type, "count": len(self)},
+            redaction=self._redaction,
+        )
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(repr(self))
@@ -153,23 +203,34 @@ def identifying(members: Mapping[str, Any]) -> str:
 
 
 _EMPTY: Final = (None, "")
+_INLINE: Final = 100  # characters of a nested member beside the others
 
 
-def _columns(records: list[Any]) -> list[str]:
-    """The members that a table shows: the identifying one, then others with scalar values, in the API's order."""
+def _part(name: str, value: Any) -> Section:
+    """A long member as pairs, as a table or as a tree."""
+    if isinstance(value, dict):
+        return Section(name, [(key, _shown(item)) for key, item in value.items() if item not in _EMPTY], "pairs")
+    return Section(name, value, "data", path=(name,))
+
+
+def _columns(type_name: str, records: list[Any]) -> list[str]:
+    """The members that a table shows: those known to matter, or the identifying one and others with short values."""
     mappings = [record for record in records if isinstance(record, Mapping)]
     if not mappings:
         return []
+    if type_name in _COLUMNS:
+        return [name for name in _COLUMNS[type_name] if any(r.get(name) not in _EMPTY for r in mappings)]
     names = dict.fromkeys(name for record in mappings for name in record)
     scalar = [n for n in names if not any(isinstance(r.get(n), dict | list) for r in mappings)]
     first = identifying(mappings[0])
     filled = [n for n in scalar if n != first and any(r.get(n) not in _EMPTY for r in mappings)]
-    return [name for name in (first, *filled) if name][:_MOST_COLUMNS]
+    telling = sorted(filled, key=lambda name: bool(first) and name.endswith(_OPAQUE))
+    return [name for name in (first, *telling) if name][:_MOST_COLUMNS]
 
 
 def _label(record: Any) -> str:
     return record.label if isinstance(record, Record) else str(record)
 
 
-def _shown(value: Any) -> str:
-    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else str(value)
+def _shown(value: Any) -> Any:
+    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else value

@@ -76,13 +76,13 @@ def body_of(section: Section, redaction: Redaction, limits: Limits) -> Body:
     """The section's body in the form that fits it best."""
     body = section.body
     try:
-        if hidden(body, redaction, section.path):
+        if not section.each and hidden(body, redaction, section.path):
             return Words(HIDDEN, "text", from_end=False, bytes=len(HIDDEN))
         if type(body) is str:
             return _words(body, section, redaction, limits)
         if section.kind == "pairs":
             return _pairs(body, redaction) or Data(body)
-        return _Rows(redaction, section.path, limits).table(body, strict=section.kind != "table") or Data(body)
+        return _Rows(redaction, section, limits).table(body, strict=section.kind != "table") or Data(body)
     except Exception:  # noqa: BLE001 - rows may be any objects; what cannot be read as a table is data
         return Data(body)
 
@@ -130,9 +130,9 @@ def _words(text: str, section: Section, redaction: Redaction, limits: Limits) ->
 class _Rows:
     """Rows read as a table."""
 
-    def __init__(self, redaction: Redaction, path: Path, limits: Limits) -> None:
+    def __init__(self, redaction: Redaction, section: Section, limits: Limits) -> None:
         self._redaction = redaction
-        self._path = path
+        self._section = section
         self._limits = limits
 
     def table(self, body: object, *, strict: bool) -> Table | None:
@@ -161,7 +161,7 @@ class _Rows:
         if name not in row:
             return ""
         value = row[name]
-        if hidden(value, self._redaction, (*self._path, index, step(name))):
+        if hidden(value, self._redaction, self._path(index, name)):
             return HIDDEN
         if type(value) is str:
             return line(value, self._limits.cell, self._redaction)
@@ -169,6 +169,10 @@ class _Rows:
         if inner is None:
             return leaf(value, self._limits.cell, self._redaction)
         return inner.start + (f"… {inner.holds}" if inner.size else "") + inner.end
+
+    def _path(self, index: int, name: object) -> Path:
+        section = self._section
+        return (*section.path, step(name)) if section.each else (*section.path, index, step(name))
 
     def _shortened(self, value: object) -> bool:
         inner = branch(value)

@@ -29,7 +29,7 @@ class Section:
 
     `body` is a str for `text`, `log` and `trace` (a stack trace), anything JSON-like for `data`, rows (mappings) for
     `table` and `(label, value)` tuples for `pairs`. A body that does not fit its kind is shown as data. `path` is where
-    it stands in what a redaction's paths speak of: `("Payload",)`.
+    it stands in what a redaction's paths speak of: `("Payload",)`; with `each` that is where each of its items does.
     """
 
     title: str
@@ -39,6 +39,7 @@ class Section:
     more: str = ""  # how to get the rest when it is cut: "r.payload, r.save('x.json')"
     size: int | None = None  # bytes of the whole, when the caller knows: data is never dumped just to measure it
     path: Path = ()
+    each: bool = False
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ def _body(section: Section, redaction: Redaction, room: Room) -> str:
             shown = _pairs(room, pairs)
             return f"showing {shown:,} of {total:,} entries" if shown < total else ""
         case Data(value):
-            walk = Walk(Shape(items=200, leaf=4_000), redaction, section.path)
+            walk = Walk(Shape(items=200, leaf=4_000), redaction, section.path, each=section.each)
             whole = _tree(room, walk, value)
             return "" if whole and not walk.cut else shown_part(value, walk.shown, section.size)
 

@@ -98,7 +98,9 @@ def _section(section: Section, redaction: Redaction, width: int, color: bool, ro
     if left <= 0:
         return Piece("", cut=True)
     body = body_of(section, redaction, Limits(rows=_ROWS, columns=_COLUMNS, cell=_CELL, text=left))
-    walk = Walk(Shape(width=width - 4, depth=8, items=50, leaf=4 * (width - 4)), redaction, section.path)
+    walk = Walk(
+        Shape(width=width - 4, depth=8, items=50, leaf=4 * (width - 4)), redaction, section.path, each=section.each
+    )
     lines, about = _body(body, section, walk, width - 4, left, partial(_take, color=color))
     if about:
         lines = chain(

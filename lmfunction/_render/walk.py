@@ -108,15 +108,16 @@ def hidden(value: object, redaction: Redaction, path: Path) -> bool:
 class Walk:
     """One walk over one value. `cut` tells whether anything was left out, `shown` how many characters went by.
 
-    `path` is where the value stands, for what `redaction` hides.
+    `path` is where the value stands, for what `redaction` hides; with `each` where each of its items does.
     """
 
-    def __init__(self, shape: Shape, redaction: Redaction = NONE, path: Path = ()) -> None:
+    def __init__(self, shape: Shape, redaction: Redaction = NONE, path: Path = (), *, each: bool = False) -> None:
         self.cut = False
         self.shown = 0
         self._shape = shape
         self._redaction = redaction
         self._root = path
+        self._each = each
         self._above: set[int] = set()
 
     def events(self, value: object) -> Iterator[Event]:
@@ -127,7 +128,7 @@ class Walk:
 
     def _value(self, value: object, path: Path, depth: int, key: str, comma: str) -> Iterator[Event]:
         found = branch(value)
-        if hidden(value, self._redaction, path):
+        if (depth or not self._each) and hidden(value, self._redaction, path):
             yield Event(Step.LINE, depth, key, f'"{HIDDEN}"{comma}')
         elif found is None:
             yield Event(Step.LINE, depth, key, self._leaf(value) + comma)
@@ -147,13 +148,16 @@ class Walk:
         yield Event(Step.OPEN, depth, key, found.start, found.holds, found.size)
         wanted = min(found.size, self._shape.items)
         for index, (name, member) in enumerate(islice(found.members, wanted)):
-            below = (*path, step(name, index))
+            below = self._below(path, depth, name, index)
             yield from self._value(member, below, depth + 1, self._key(name), "," if index < found.size - 1 else "")
         if found.size > wanted:
             self.cut = True
             rest = found._replace(size=found.size - wanted).holds.replace(" ", " more ", 1)
             yield Event(Step.LINE, depth + 1, "", f"… {rest}")
         yield Event(Step.CLOSE, depth, "", found.end + comma)
+
+    def _below(self, path: Path, depth: int, name: object, index: int) -> Path:
+        return path if self._each and depth == 0 else (*path, step(name, index))
 
     def _flat(self, found: Branch, path: Path, depth: int, key: str) -> str | None:
         """A small branch of leaves on one line, or None when it needs several."""
@@ -163,7 +167,7 @@ class Walk:
         for index, (name, member) in enumerate(islice(found.members, _FLAT_ITEMS)):
             if _length(member) > _FLAT_LEAF or _full(member):
                 return None
-            hides = hidden(member, self._redaction, (*path, step(name, index)))
+            hides = hidden(member, self._redaction, self._below(path, depth, name, index))
             words.append(self._key(name) + (f'"{HIDDEN}"' if hides else self._leaf(member)))
         line = found.start + ", ".join(words) + found.end
         return line if 2 * depth + len(key) + len(line) + 1 <= self._shape.width else None

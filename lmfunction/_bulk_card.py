@@ -1,0 +1,224 @@
+"""The card of several invocations: what became of them, why some failed, how long they took; in one pass."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from lmfunction._cards import failure_told
+from lmfunction._model import Outcome
+from lmfunction._redact import NONE, Redaction
+from lmfunction._render.card import Card, Section, Tone
+from lmfunction._text import duration, one_line
+
+if TYPE_CHECKING:
+    from lmfunction._bulk_result import BulkResult, Item
+
+_SHOWN: Final = 20  # payloads
+_GROUPED: Final = 1_000  # failures that are looked into; the others are counted
+_BAR: Final = 24  # characters of the longest bar
+_BUCKETS: Final = 8
+_MANY: Final = 20  # calls of which a hundredth part is worth a word
+_STEPS: Final = (1, 2, 5)
+
+
+@dataclass
+class _Group:
+    """Failures of one kind: the first one's words, and the objects."""
+
+    outcome: str
+    told: str
+    count: int = 0
+    objects: list[int] = field(default_factory=list)
+
+
+@dataclass
+class _Tally:
+    """What one pass over the items finds."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    latencies: list[float] = field(default_factory=list)
+    payloads: list[Any] = field(default_factory=list)
+    groups: dict[tuple[str, str], _Group] = field(default_factory=dict)
+    looked_into: int = 0
+    succeeded: int = 0
+    redaction: Redaction = NONE
+
+    def add(self, item: Item) -> None:
+        """Counts one item."""
+        self.counts[item.outcome.value] += 1
+        result = item.result
+        if result is not None:
+            self.latencies.append(result.elapsed_ms)
+            self.redaction = result.redaction
+        if item.ok and result is not None:
+            self.succeeded += 1
+            if len(self.payloads) < _SHOWN:
+                self.payloads.append(result.payload)
+        elif self.looked_into < _GROUPED:
+            self.looked_into += 1
+            self._group(item)
+
+    def _group(self, item: Item) -> None:
+        kind = _kind_of(item)
+        group = self.groups.get((item.outcome.value, kind))
+        if group is None:
+            group = self.groups[item.outcome.value, kind] = _Group(item.outcome.value, _told(item))
+        group.count += 1
+        if len(group.objects) < 5:
+            group.objects.append(item.index + 1)
+
+
+def bulk_card(run: BulkResult) -> Card:
+    """The card of `run`, as far as it has come."""
+    tally = _Tally()
+    for item in run.items:
+        tally.add(item)
+    bad = len(run.items) - tally.succeeded
+    rate = len(tally.latencies) / run.elapsed_ms * 1000 if run.elapsed_ms > 0 else 0.0
+    facts = [
+        f"{tally.succeeded:,} succeeded",
+        f"{bad:,} did not" if bad else "",
+        duration(run.elapsed_ms),
+        f"{_short(rate)}/s" if rate else "",
+    ]
+    return Card(
+        Tone.FAILED if bad else Tone.OK,
+        "FAILED" if bad else "OK",
+        f"{len(run.items):,} invocation{'' if len(run.items) == 1 else 's'}",
+        tuple(fact for fact in facts if fact),
+        (
+            *_failure_sections(tally, bad),
+            *_outcome_sections(tally),
+            *_latency_sections(tally.latencies),
+            *_payload_sections(tally),
+        ),
+        {**run.summary(), "PerSecond": round(rate, 1), **_quantiles(tally.latencies)},
+        tally.redaction,
+    )
+
+
+def histogram(values: Sequence[float]) -> list[tuple[str, int]]:
+    """Label and count of some ten equal steps in ms, from the fastest to the slowest; outliers share the last."""
+    ordered = sorted(values)
+    low, high = ordered[0], quantile(ordered, 0.99)
+    step = _nice((high - low) / _BUCKETS)
+    first = math.floor(low / step)
+    last = max(math.floor(high / step), first)
+    counts = Counter(min(math.floor(value / step), last + 1) for value in ordered)
+    digits = max(0, -math.floor(math.log10(step)))
+    rows = [
+        (f"{at * step:,.{digits}f} to {(at + 1) * step:,.{digits}f} ms", counts[at]) for at in range(first, last + 1)
+    ]
+    if counts[last + 1]:
+        rows.append((f"over {(last + 1) * step:,.{digits}f} ms", counts[last + 1]))
+    return rows
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The value that `share` of the ordered values do not exceed."""
+    return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]
+
+
+def _kind_of(item: Item) -> str:
+    """What makes two failures one kind: the type of the function's error or the code of AWS's, not its words."""
+    if item.result is not None and item.result.error is not None:
+        return item.result.error.type
+    return str(getattr(item.error, "code", "") or type(item.error).__name__)
+
+
+def _told(item: Item) -> str:
+    """What became of an item, on one line."""
+    result = item.result
+    if result is None or result.error is None:
+        return item.told()
+    return " ".join(failure_told(result.error, result.redaction).split())
+
+
+def _failure_sections(tally: _Tally, bad: int) -> tuple[Section, ...]:
+    if not bad:
+        return ()
+    pairs = [
+        (
+            f"{group.count:,} × {group.outcome}",
+            f"{one_line(group.told, 500)} ({'object' if group.count == 1 else 'objects'} {_places(group)})",
+        )
+        for group in sorted(tally.groups.values(), key=lambda group: -group.count)
+    ]
+    title = "Not succeeded" if bad <= tally.looked_into else f"Not succeeded (the first {tally.looked_into:,})"
+    return (Section(title, pairs, "pairs", more="run.failed, run.unknown, run.not_sent"),)
+
+
+def _places(group: _Group) -> str:
+    return ", ".join(f"{place:,}" for place in group.objects) + (", …" if group.count > len(group.objects) else "")
+
+
+def _outcome_sections(tally: _Tally) -> tuple[Section, ...]:
+    if len(tally.counts) < 2:
+        return ()
+    known = [outcome.value for outcome in Outcome]
+    rows = [(name, tally.counts[name]) for name in known if tally.counts[name]]
+    return (Section("Outcomes", _bars("outcome", rows), "table", more="run.summary()"),)
+
+
+def _latency_sections(latencies: list[float]) -> tuple[Section, ...]:
+    if len(latencies) < 2:
+        return ()
+    ordered = sorted(latencies)
+    shares = _SHARES if len(ordered) >= _MANY else _FEW
+    figures = {name: duration(quantile(ordered, share)) for name, share in shares.items()}
+    sections = [Section("Latency", [figures], "table")]
+    if len(ordered) >= _MANY and ordered[0] < ordered[-1]:
+        sections.append(Section("Latency of the calls", _bars("time", histogram(latencies)), "table"))
+    return tuple(sections)
+
+
+_SHARES: Final = {"fastest": 0.0, "median": 0.5, "90 %": 0.9, "99 %": 0.99, "slowest": 1.0}
+_FEW: Final = {name: _SHARES[name] for name in ("fastest", "median", "slowest")}
+_NAMES: Final = {"MedianMs": 0.5, "P90Ms": 0.9, "P99Ms": 0.99, "MaxMs": 1.0}
+
+
+def _quantiles(latencies: list[float]) -> dict[str, float]:
+    ordered = sorted(latencies)
+    return {name: round(quantile(ordered, share), 1) for name, share in _NAMES.items()} if ordered else {}
+
+
+def _payload_sections(tally: _Tally) -> tuple[Section, ...]:
+    if not tally.payloads:
+        return ()
+    shown = len(tally.payloads)
+    title = "Payloads" if shown == tally.succeeded else f"Payloads (the first {shown:,} of {tally.succeeded:,})"
+    return (
+        Section(
+            title,
+            tally.payloads,
+            "data",
+            open=tally.succeeded <= _SHOWN and not tally.groups,
+            more="run.payloads, run.to_frame()",
+            path=("Payload",),
+            each=True,
+        ),
+    )
+
+
+def _bars(name: str, rows: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
+    most = max(count for _, count in rows)
+    return [{name: label, "calls": count, "": _bar(count / most)} for label, count in rows]
+
+
+def _bar(share: float) -> str:
+    halves = max(round(share * _BAR * 2), 1) if share else 0
+    return "█" * (halves // 2) + "▌" * (halves % 2)
+
+
+def _nice(step: float) -> float:
+    """The next of 1, 2, 5, 10, 20 ... that is not below `step`."""
+    power = 10.0 ** math.floor(math.log10(max(step, 0.001)))
+    return next((power * unit for unit in (*_STEPS, 10) if power * unit >= step), power * 10)
+
+
+def _short(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
