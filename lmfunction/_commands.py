@@ -17,7 +17,7 @@ from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
 from lmfunction._gathered import gather
 from lmfunction._grammar import Form, Help, Stage, Value, parse_arguments, parse_line
-from lmfunction._help import cmdlet_help
+from lmfunction._help import HelpText, View, cmdlet_help
 from lmfunction._mask import masked_text
 from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet, Kind, Parameter
@@ -33,15 +33,6 @@ from lmfunction.errors import ParameterError
 
 OnResult = Callable[[InvokeResult], None]
 P = ParamSpec("P")
-
-
-class HelpText(str):
-    """Help that shows itself as text, whatever shows it."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
 
 
 def _until_stopped(run: Callable[P, Any]) -> Callable[P, Any]:
@@ -250,7 +241,7 @@ class _Desk:
         """What the stage binds, the door's defaults included. Shows help and ends the run when that is asked for."""
         bindings = bind(cmdlet, stage, self.door.scope)
         if bindings.wants_help:
-            self.door.show(HelpText(cmdlet_help(cmdlet)))
+            self.door.show(HelpText(cmdlet_help(cmdlet, view=View.BASIC).rstrip("\n")))
             raise pipeline.Stopped
         for name, value in self.defaults.items():
             if name in cmdlet.by_name:

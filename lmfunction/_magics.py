@@ -7,17 +7,27 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.magic import Magics, magics_class, needs_local_scope, no_var_expand, output_can_be_silenced
 from IPython.display import display
-from traitlets import Bool, Enum, TraitError, Unicode
+from traitlets import Bool, Enum, Float, TraitError, Unicode
 
-from lmfunction._help import cmdlet_help
+from lmfunction._help import View, cmdlet_help
+from lmfunction._inspection import add_inspector, remove_inspector
+from lmfunction._matcher import add_matcher, remove_matcher
 from lmfunction._params import Cmdlet
+from lmfunction._progress import LOG_EVERY, Progress, Viewer, Viewers
+from lmfunction._progress_card import ProgressCard
+from lmfunction._progress_lines import StatusLine, is_terminal, log_line
 from lmfunction._table import CMDLETS
 from lmfunction.errors import LMError
+
+if TYPE_CHECKING:
+    from lmfunction._blank import Surroundings
+    from lmfunction._catalog import Catalog
 
 _NAMES: Final = [name for cmdlet in CMDLETS for name in cmdlet.names]
 _AWS: Final = "aws_lambda_invoke"
@@ -38,10 +48,22 @@ class LMFunction(Magics):
     error_action = Enum(
         ("Stop", "Continue", "SilentlyContinue"), "Stop", help="What a failed function does to the cell."
     ).tag(config=True)
+    progress = Bool(True, help="Show how a wait of more than a second goes on.").tag(config=True)
+    progress_log_sec = Float(
+        LOG_EVERY, min=0.1, help="Seconds between the lines on stderr that tell it where nobody watches."
+    ).tag(config=True)
+
+    complete_functions = Bool(True, help="Let Tab ask Lambda for names of functions, aliases and versions.").tag(
+        config=True
+    )
 
     def __init__(self, shell: Any) -> None:
         super().__init__(shell=shell)
         self._shown: list[Any] = []
+        self._last: Any = None
+        self._catalog: Catalog | None = None
+        self._card = ProgressCard(display)
+        self._status: StatusLine | None = None
 
     def run(self, cmdlet: Cmdlet, line: str, cell: str | None, local_names: Mapping[str, Any] | None) -> Any:
         """Runs one line or cell; what it emits is the magic's value."""
@@ -67,10 +89,12 @@ class LMFunction(Magics):
         from lmfunction._awscli import Screen, run_aws, split_line
 
         screen = Screen(write=_print)
-        self._run(lambda engine, door, defaults: run_aws(split_line(line), engine, door, screen, defaults), local_names)
+        self._run(
+            lambda engine, door, defaults, _: run_aws(split_line(line), engine, door, screen, defaults), local_names
+        )
 
     def _run(self, action: Callable[..., Any], local_names: Mapping[str, Any] | None) -> Any:
-        """What `action` emits, given the shared engine, this notebook's door and its defaults."""
+        """What `action` emits, given the shared engine, this notebook's door, its defaults, and who sees results."""
         from lmfunction._door import NOTHING, Door
         from lmfunction._session import default_session
         from lmfunction._values import Scope
@@ -78,19 +102,45 @@ class LMFunction(Magics):
         door = Door(
             scope=Scope(self._names(local_names)),
             error_action=self.error_action,
-            tell=_tell,
+            tell=self._tell,
             show=self._show,
             ask=self._ask,
             assign=self._assign,
             what_if=self.what_if,
+            progress=self._viewers,
+            progress_action="Continue" if self.progress else "SilentlyContinue",
         )
-        defaults = {"ProfileName": self.profile_name, "Region": self.region}
         try:
-            emitted = action(default_session().engine, door, {n: v for n, v in defaults.items() if v})
+            emitted = action(default_session().engine, door, self._defaults(), self._remember)
         except LMError as error:
             error.full_traceback = self.traceback == "full"
             raise
         return None if emitted is NOTHING else emitted
+
+    def _defaults(self) -> dict[str, str]:
+        defaults = {"ProfileName": self.profile_name, "Region": self.region}
+        return {name: value for name, value in defaults.items() if value}
+
+    def _remember(self, result: Any) -> None:
+        self._last = result  # completion looks at its keys; only the last one is kept alive
+
+    def surroundings(self) -> Surroundings:
+        """What completion looks at: the user's variables, the last result, the settings, and names that Lambda has."""
+        from lmfunction._blank import Surroundings
+        from lmfunction._catalog import Catalog
+        from lmfunction._session import default_session
+
+        hidden = self.shell.user_ns_hidden  # what the shell itself put there, as %who has it
+        names = {n: v for n, v in list(self.shell.user_ns.items()) if n not in hidden or hidden[n] is not v}
+        if self._catalog is None:
+            self._catalog = Catalog(lambda: default_session().engine)
+        shown = names.get("_")
+        return Surroundings(
+            names,
+            last=shown if hasattr(type(shown), "raw_payload") else self._last,
+            defaults=self._defaults(),
+            catalog=self._catalog if self.complete_functions else None,
+        )
 
     def _names(self, local_names: Mapping[str, Any] | None) -> dict[str, Any]:
         user: dict[str, Any] = self.shell.user_ns
@@ -98,16 +148,44 @@ class LMFunction(Magics):
             return user
         return {**user, **local_names}
 
+    def _viewers(self) -> Viewers:
+        """Who sees how a wait goes on: a card in a notebook, a terminal's line; where nobody watches, lines in the log.
+
+        A notebook that is run unattended gets the card too, for whoever opens it while it runs or after it died.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return ()
+        lines = Viewer(_log, self.progress_log_sec, self.progress_log_sec)
+        if not hasattr(self.shell, "kernel"):
+            self._status = StatusLine(sys.stderr)
+            return (Viewer(self._status.draw),) if is_terminal(sys.stderr) else (lines,)
+        return (Viewer(self._card.draw),) if self._is_attended() else (Viewer(self._card.draw), lines)
+
+    def _is_attended(self) -> bool:
+        """Whether the cell comes from a front end with somebody in front of it: those that run alone take no input."""
+        request = getattr(self.shell, "get_parent", dict)()
+        return bool(request.get("content", {}).get("allow_stdin", True))
+
+    def _tell(self, level: str, text: str) -> None:
+        self._clear_status()
+        _tell(level, text)
+
+    def _clear_status(self) -> None:
+        if self._status is not None:
+            self._status.clear()
+
     def _show(self, shown: Any) -> None:
+        self._clear_status()
         self._shown.append(shown)
         display(shown)
 
     def forget_shown(self, *_: Any) -> None:
-        """After each cell: what was shown in it is shown in full when it is displayed again."""
+        """After each cell: what was shown in it is shown in full when it is displayed again, and its waits are over."""
         for shown in self._shown:
             if hasattr(shown, "shown"):
                 shown.shown(False)
         self._shown.clear()
+        self._card.forget()
 
     def _assign(self, name: str, value: Any) -> None:
         self.shell.user_ns[name] = value
@@ -139,6 +217,8 @@ def load(shell: Any) -> None:
     shell.register_magic_function(_aws_magic(settings), "line", _AWS)
     shell.register_magic_function(_pipeline_magic(settings), "line_cell", "lm")
     shell.input_transformers_cleanup.append(help_for_names)
+    add_matcher(shell, settings.surroundings)
+    add_inspector(shell)
 
 
 def _settings(shell: Any) -> LMFunction:
@@ -161,6 +241,8 @@ def unload(shell: Any) -> None:
     shell.configurables[:] = [c for c in shell.configurables if not isinstance(c, LMFunction)]
     transformers = shell.input_transformers_cleanup
     transformers[:] = [t for t in transformers if t is not help_for_names]
+    remove_matcher(shell)
+    remove_inspector(shell)
 
 
 def help_for_names(lines: list[str]) -> list[str]:
@@ -187,7 +269,7 @@ def _magic(settings: LMFunction, cmdlet: Cmdlet, name: str) -> Callable[..., Any
     magic.__name__ = magic.__qualname__ = name.replace("-", "_")
     magic.__doc__ = f"{cmdlet.name}: `%{cmdlet.python_names[0]} -?` shows its parameters."
     # IPython asks this first. Made when asked: the parameters of ninety cmdlets are read from boto3's model.
-    magic.getdoc = lambda: cmdlet_help(cmdlet)  # type: ignore[attr-defined]
+    magic.getdoc = lambda: cmdlet_help(cmdlet, view=View.BASIC)  # type: ignore[attr-defined]
     # no_var_expand: IPython would fill {...} and $... into the text and damage JSON.
     decorated: Callable[..., Any] = no_var_expand(needs_local_scope(output_can_be_silenced(magic)))
     return decorated
@@ -224,6 +306,10 @@ def _aws_magic(settings: LMFunction) -> Callable[..., Any]:
 
 def _print(text: str) -> None:
     sys.stdout.write(text)
+
+
+def _log(progress: Progress) -> None:
+    print(log_line(progress), file=sys.stderr, flush=True)  # noqa: T201 - the notebook's message stream
 
 
 def _tell(level: str, text: str) -> None:

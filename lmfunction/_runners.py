@@ -6,8 +6,9 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lmfunction import _publish, _stages
+from lmfunction import _publish, _stages, _topics
 from lmfunction._door import Door
+from lmfunction._help_row import GET_HELP
 from lmfunction._engine import Engine
 from lmfunction._model import InvokeResult
 from lmfunction._operation_calls import run_operation
@@ -33,4 +34,12 @@ def _publish_function(values: Mapping[str, Any], engine: Engine, door: Door, on_
     return _publish.publish(values, engine, door)
 
 
-_RUNNERS: dict[str, Runner] = {INVOKE.name: _stages.invoke, PUBLISH.name: _publish_function}
+def _get_help(values: Mapping[str, Any], engine: Engine, door: Door, on_result: OnResult) -> Any:
+    return _topics.get_help(values, door)
+
+
+_RUNNERS: dict[str, Runner] = {
+    INVOKE.name: _stages.invoke,
+    PUBLISH.name: _publish_function,
+    GET_HELP.name: _get_help,
+}

@@ -222,3 +222,14 @@ def _type_of(shape: Any) -> Type:
     if shape.type_name == "list":
         return "texts" if shape.member.type_name == "string" else "objects"
     return _SCALARS.get(shape.type_name, "text")
+
+
+@functools.cache
+def regions() -> Mapping[str, str]:
+    """Every region of every partition that botocore knows, with its description (`Europe (Ireland)`)."""
+    endpoints = _loader().load_data("endpoints")
+    return {
+        name: str(region.get("description", ""))
+        for partition in endpoints["partitions"]
+        for name, region in partition["regions"].items()
+    }

@@ -32,9 +32,11 @@ class Terminal(TextDoor):
         return self.guarded(lambda: self._run(arguments))
 
     def _run(self, arguments: Sequence[str]) -> int:
-        if not arguments or arguments[0] in ("--help", "-h", "-?", "help"):
+        if not arguments or arguments[0] in ("--help", "-h", "-?") or list(arguments) == ["help"]:
             self.put(overview())
             return 0
+        if arguments[0] == "help":
+            arguments = ["get_help", *arguments[1:]]
         if arguments[0] == "--version":
             from lmfunction import __version__
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequenc
 from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
+from lmfunction._blank import Surroundings
+from lmfunction._catalog import Catalog
 from lmfunction._commands import run_arguments, run_line, run_pipeline
 from lmfunction._common_rows import ACTIONS
 from lmfunction._door import Door
@@ -65,6 +67,11 @@ class XonshDoor(TextDoor):
     def error_screen(self) -> TextIO:
         """The shell's own terminal, when messages go there."""
         return sys.__stderr__ if self.errors_watched and sys.__stderr__ else self.stderr
+
+    def note(self, result: Any) -> None:
+        """Takes note of an invocation's result, for the exit code and for completion."""
+        super().note(result)
+        _last[:] = [result]
 
     def run(self, name: str, arguments: Sequence[Any]) -> int:
         """Runs the command that goes by `name` and gives its exit code."""
@@ -145,6 +152,35 @@ class Names(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._variables)
+
+
+def surroundings(xsh: Any, *, piped: bool) -> Surroundings:
+    """What completion looks at in a session of xonsh: its variables and settings, the last result, Lambda's names."""
+    environment = xsh.env.detype()
+    asks = xsh.env.get("LMFUNCTION_COMPLETE_FUNCTIONS", True)
+    return Surroundings(
+        Names(xsh.ctx, xsh.env),
+        environ=environment,
+        last=next(iter(_last), None),
+        defaults={p: str(xsh.env[name]) for p, name in _DEFAULTS.items() if xsh.env.get(name)},
+        catalog=_catalog_of(xsh) if asks else None,
+        piped=piped,
+    )
+
+
+_last: Final[list[Any]] = []
+_catalogs: Final[dict[int, Catalog]] = {}
+
+
+def _catalog_of(xsh: Any) -> Catalog:
+    """The names that Lambda has where this session's settings lead to."""
+    if id(xsh) not in _catalogs:
+        _catalogs[id(xsh)] = Catalog(
+            lambda: default_session().engine,
+            environ=lambda: xsh.env.detype(),
+            settings=lambda: settings_of(xsh.env),
+        )
+    return _catalogs[id(xsh)]
 
 
 def action_named(text: str) -> str:

@@ -215,31 +215,30 @@ def _add_completer(xsh: Any) -> None:
 
     def complete_lmfunction(prefix: str, line: str, begin: int, end: int, ctx: Any) -> Any:
         """Parameters, values, variables and verbs of lmfunction's commands."""
-        found = [*_completions(xsh, line[:end])]
+        found = [*_completions(xsh, line[:end], line[end:])]
         return (found, len(prefix)) if found else None
 
     xsh.completers.pop(_COMPLETER, None)
     add_one_completer(_COMPLETER, complete_lmfunction, "start")
 
 
-def _completions(xsh: Any, line: str) -> Iterator[Any]:
-    """The completions at the end of `line`, when a command of ours stands before it."""
+def _completions(xsh: Any, line: str, after: str = "") -> Iterator[Any]:
+    """The completions at the end of `line`, when a command of ours stands before it; `after` follows the cursor."""
     found = _command_in(line)
     if found is None:
         return
     from xonsh.completers.tools import RichCompletion
 
     from lmfunction._completion import complete
-    from lmfunction._xonsh import Names
+    from lmfunction._xonsh import surroundings
 
     cmdlet, text = found
-    names = Names(xsh.ctx, xsh.env)
-    for one in complete(text, cmdlet, names, environ=xsh.env.detype(), piped=cmdlet is None):
+    for one in complete(text, cmdlet, surroundings(xsh, piped=cmdlet is None), after=after):
         yield RichCompletion(
             one.text,
             prefix_len=len(text) - one.start,
             description=one.about,
-            append_space=one.what != "variable",
+            append_space=one.what not in ("variable", "key") and not one.text.endswith("/"),
             provider="lmfunction",
         )
 
@@ -273,6 +272,11 @@ _VARIABLES: Final[dict[str, dict[str, Any]]] = {
         "validate": ACTIONS.__contains__,
         "convert": _action,
         "doc": f"What a failed function does to lmfunction's commands: {', '.join(ACTIONS)}.",
+    },
+    "LMFUNCTION_COMPLETE_FUNCTIONS": {
+        "type": "bool",
+        "default": True,
+        "doc": "Whether completion asks Lambda for the names of functions, aliases and versions.",
     },
     "LMFUNCTION_WHAT_IF": {
         "type": "bool",

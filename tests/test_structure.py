@@ -77,7 +77,7 @@ def test_every_room_exists() -> None:
         ("boto3", {"_aws_session", "_service"}),
         ("botocore", {"_aws_session", "_boto", "_connection", "_service", "_transport"}),
         ("yaml", {"_yaml"}),
-        ("IPython", {"_magics"}),
+        ("IPython", {"_magics", "_matcher"}),
         ("traitlets", {"_magics"}),
         ("pandas", {"_model", "_bulk_result"}),
         ("jmespath", {"_select"}),

@@ -1,0 +1,231 @@
+"""Names that Lambda has - functions, aliases, versions, layers - for who is typing one: asked in the background.
+
+Whoever asks waits for a second at most, and once: the first time. What comes later is there the next time. An answer is
+kept for a minute. A failure is silent, and kept for half of that; running the line tells what is wrong.
+
+Nothing is started: not the embedded Lambda, and no program or question (an MFA code) that credentials may come of.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from lmfunction._auth import Credential
+from lmfunction._boto import asks_for_credentials, environment_of
+from lmfunction._client import with_full_name
+from lmfunction._connection import Place, resolve_place
+from lmfunction._engine import Engine
+from lmfunction._gathered import gather
+from lmfunction._names import parse_function_name
+from lmfunction._params import Cmdlet
+from lmfunction._publish import PLACE_NAMES
+from lmfunction._service import operation
+from lmfunction._table import PUBLISH
+from lmfunction._transport import Transport
+
+BUDGET: Final = 1.0  # seconds that a person may be kept waiting
+_KEPT: Final = 60.0
+_FAILURE_KEPT: Final = 30.0
+_PATIENCE: Final = 3.0  # seconds for each answer
+_MOST: Final = 2_000  # names; an account may have thousands of functions, in pages of 50
+_MOST_AT_ONCE: Final = 8  # questions under way
+
+
+@dataclass(frozen=True)
+class Listing:
+    """An operation that lists names: the list in its answer, the member with the name, and one that tells of it."""
+
+    operation: str
+    items: str
+    name: str
+    about: str = ""
+
+
+FUNCTIONS: Final = Listing("ListFunctions", "Functions", "FunctionName", "Runtime")
+ALIASES: Final = Listing("ListAliases", "Aliases", "Name", "FunctionVersion")
+VERSIONS: Final = Listing("ListVersionsByFunction", "Versions", "Version", "Description")
+LAYERS: Final = Listing("ListLayers", "Layers", "LayerName")
+MAPPINGS: Final = Listing("ListEventSourceMappings", "EventSourceMappings", "UUID", "EventSourceArn")
+SIGNING: Final = Listing("ListCodeSigningConfigs", "CodeSigningConfigs", "CodeSigningConfigArn", "Description")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked: a listing, of one function where that has lists of its own, at the place that a line says.
+
+    `values` are the line's by parameter name; they and the defaults decide the place.
+    """
+
+    listing: Listing
+    cmdlet: Cmdlet
+    values: Mapping[str, Any] = field(default_factory=dict)
+    function: str | None = None
+
+    def key(self, environ: Mapping[str, str]) -> tuple[Any, ...]:
+        """What makes two questions the same; of an object, such as a credential, only which one it is."""
+        told = {name: value if isinstance(value, str) else id(value) for name, value in self.values.items()}
+        publishes = self.cmdlet is PUBLISH
+        return (self.listing, self.function, publishes, tuple(sorted(told.items())), environment_of(environ))
+
+
+Pages = Iterator[list[tuple[str, str]]]
+
+
+class _Answer:
+    """The names that came so far, with a word about each."""
+
+    def __init__(self, started: float, names: dict[str, str]) -> None:
+        self.started = started
+        self.names = names
+        self.ended: float | None = None
+        self.failed = False
+        self.done = threading.Event()
+
+
+class Catalog:
+    """The names of every place that was asked. `engine` gives the defaults and open connections of the calls.
+
+    `environ` gives the environment variables; where those are not the process's own, `settings` makes them so while a
+    client is made.
+    """
+
+    def __init__(
+        self,
+        engine: Callable[[], Engine],
+        *,
+        budget: float = BUDGET,
+        clock: Callable[[], float] = time.monotonic,
+        environ: Callable[[], Mapping[str, str]] = lambda: os.environ,
+        settings: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
+        ask: Callable[[Question, Engine, Callable[[], AbstractContextManager[None]]], Pages] | None = None,
+    ) -> None:
+        self._engine = engine
+        self._budget = budget
+        self._clock = clock
+        self._environ = environ
+        self._settings = settings
+        self._ask = ask or _asked
+        self._lock = threading.Lock()
+        self._answers: dict[tuple[Any, ...], _Answer] = {}
+
+    def names(self, *questions: Question) -> dict[str, str]:
+        """The names known by now, with a word about each. Waits for what is left of the budget; never raises."""
+        answers = [answer for question in questions if (answer := self._answer(question)) is not None]
+        for answer in answers:  # all are under way: together they take no longer than one
+            left = answer.started + self._budget - self._clock()
+            if left > 0 and not answer.done.is_set():
+                answer.done.wait(left)
+        return {name: about for answer in answers for name, about in answer.names.items()}
+
+    def forget(self) -> None:
+        """Drops every answer; the next question is asked anew."""
+        with self._lock:
+            self._answers.clear()
+
+    def _answer(self, question: Question) -> _Answer | None:
+        """The answer that is kept or under way, or a new one."""
+        key = question.key(self._environ())
+        with self._lock:
+            held = self._answers.get(key)
+            if held is not None and not self._is_stale(held):
+                return held
+            if sum(answer.ended is None for answer in self._answers.values()) >= _MOST_AT_ONCE:
+                return held
+            answer = _Answer(self._clock(), dict(held.names) if held is not None else {})
+            self._answers[key] = answer
+        threading.Thread(target=self._fill, args=(answer, question), name="lmfunction-names", daemon=True).start()
+        return answer
+
+    def _is_stale(self, answer: _Answer) -> bool:
+        if answer.ended is None:
+            return False
+        return self._clock() - answer.ended >= (_FAILURE_KEPT if answer.failed else _KEPT)
+
+    def _fill(self, answer: _Answer, question: Question) -> None:
+        found: dict[str, str] = {}
+        try:
+            for page in self._ask(question, self._engine(), self._settings):
+                found.update(page)
+                answer.names = {**answer.names, **found}  # replaced, never changed: somebody may be reading it
+                if len(found) >= _MOST:
+                    break
+            answer.names = found  # without those that are gone
+        except Exception:  # noqa: BLE001 - whatever fails, the line when it is run tells it better
+            answer.failed = True
+        finally:
+            answer.ended = self._clock()
+            answer.done.set()
+
+
+def _asked(question: Question, engine: Engine, settings: Callable[[], AbstractContextManager[None]]) -> Pages:
+    """The pages of Lambda's answer. Raises whatever goes wrong."""
+    with settings():
+        transport, named, ours = _reached(question, engine)
+    if transport is None:
+        if question.listing is FUNCTIONS and ours:
+            yield sample_functions()
+        return
+    try:
+        yield from _pages(transport.client, question.listing, named)
+    finally:
+        if ours:
+            transport.close()
+
+
+def _reached(question: Question, engine: Engine) -> tuple[Transport | None, str | None, bool]:
+    """The way to the place that the question is about, the function's full name, and whether the way is ours to close.
+
+    Without a way there is nothing to ask; then the flag tells whether it is the embedded Lambda that does not run.
+    """
+    gathered = gather(question.cmdlet, question.values, engine)
+    arguments = {**gathered.arguments, "timeout_sec": _PATIENCE}
+    if question.cmdlet is PUBLISH and not PLACE_NAMES.intersection(arguments):
+        arguments["endpoint_url"] = "embedded"
+    named = with_full_name({"function_name": question.function}, gathered.profile.functions)["function_name"]
+    region = parse_function_name(named).region if named else None
+    place = resolve_place(arguments, gathered.profile, gathered.aws_profile, arn_region=region)
+    if place.embedded:
+        found = _running(place)
+        if found is None:
+            return None, named, True
+        place = found
+    elif place.connection.credential is None and asks_for_credentials(place.connection.aws_profile):
+        # Where a call was made the credentials are there.
+        return engine.connections.opened(place.connection), named, False
+    return Transport(place.connection), named, True
+
+
+def _pages(client: Any, listing: Listing, function: str | None) -> Pages:
+    members = {"FunctionName": function} if function is not None else {}
+    for page in client.get_paginator(operation(listing.operation).method).paginate(**members):
+        yield [(str(item[listing.name]), str(item.get(listing.about) or "")) for item in page.get(listing.items) or ()]
+
+
+def _running(place: Place) -> Place | None:
+    """The place with the address and keys of the embedded Lambda, when it runs."""
+    from lmfunction.local._child import running_embedded
+
+    running = running_embedded(place.connection.region)
+    if running is None:
+        return None
+    credential = Credential(running.access_key, running.secret_key)
+    connection = dataclasses.replace(place.connection, endpoint_url=running.url, credential=credential)
+    return dataclasses.replace(place, connection=connection, embedded=False)
+
+
+def sample_functions() -> list[tuple[str, str]]:
+    """The functions that the embedded Lambda will have when it is started."""
+    from pathlib import Path
+
+    from lmfunction import local
+
+    folder = Path(local.__file__).with_name("samples")
+    return [(path.stem, "sample function") for path in sorted(folder.glob("[!_]*.py"))]
