@@ -336,7 +336,7 @@ def test_a_table_of_records() -> None:
     assert repr(records) == "<2 FunctionConfiguration: a, b>"
     (section,) = records.card().sections
     assert section.kind == "table"
-    assert section.body == [{"FunctionName": "a", "Timeout": "3"}, {"FunctionName": "b", "Timeout": ""}]
+    assert section.body == [{"FunctionName": "a", "Timeout": 3}, {"FunctionName": "b", "Timeout": ""}]
     assert "FunctionName" in str(records._repr_mimebundle_())
     assert recorded("Arns", ["x"]).card().sections[0].body == [{"Arns": "x"}]
     assert recorded("Function", []).card().sections == ()
