@@ -171,7 +171,11 @@ class _Events:
         event = next(self.events)
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise YamlError("anchors and aliases are not allowed: write the value out", line, column)
+            raise YamlError(
+                "anchors and aliases are not allowed: write it out; text that begins with * or & stands in quotes",
+                line,
+                column,
+            )
         if getattr(event, "tag", None):
             raise YamlError(f"the tag {visible(event.tag, one_line=True)} is not allowed", line, column)
         if isinstance(event, yaml.CollectionStartEvent):

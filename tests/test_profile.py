@@ -14,7 +14,9 @@ import yaml
 import lmfunction as lm
 from lmfunction import _user_files
 from lmfunction._connection import profile_of
-from lmfunction._profile import Profile, find_profile, known_profiles, load_profile, shipped_folder
+from lmfunction._profile import find_profile, known_profiles, load_profile, shipped_folder
+from lmfunction._profile_values import AuditRule, GuardRules, Profile
+from lmfunction._redact import Redaction
 from lmfunction.errors import ProfileError
 
 TABLE = yaml.safe_load(pathlib.Path(__file__).with_name("profile_cases.yaml").read_text(encoding="utf-8"))
@@ -24,12 +26,23 @@ def ids(case):
     return case["id"]
 
 
+def _values(found: dict, folder: pathlib.Path) -> dict:
+    """The table's plain values as those that a profile holds."""
+    for key, kind in (("guard", GuardRules), ("redaction", Redaction), ("audit", AuditRule)):
+        if key in found:
+            held = {k: tuple(v) if isinstance(v, list) else v for k, v in found[key].items()}
+            for mark, place in (("<folder>", folder), ("<above>", folder.parent), ("<home>", pathlib.Path.home())):
+                held = {k: v.replace(mark, str(place)) if isinstance(v, str) else v for k, v in held.items()}
+            found = {**found, key: kind(**held)}
+    return found
+
+
 @pytest.mark.parametrize("case", TABLE["good"], ids=ids)
 def test_a_profile_holds_what_its_text_says(case, tmp_path):
     """A text that follows the schema gives exactly its values; what is not written has its default."""
     path = tmp_path / "p.yaml"
     path.write_text(case["text"], encoding="utf-8")
-    expected = dataclasses.replace(Profile("p", str(path)), **case["profile"])
+    expected = dataclasses.replace(Profile("p", str(path), "location"), **_values(case["profile"], tmp_path))
     actual = load_profile(path)
     assert actual == expected, {"text": case["text"], "expected": expected, "actual": actual}
     assert {k: type(v) for k, v in actual.defaults.items()} == {k: type(v) for k, v in expected.defaults.items()}
@@ -131,13 +144,6 @@ def test_folders_are_searched_in_order(tmp_path):
         assert find_profile("local", environ=environ) == path
         path.unlink()
     assert find_profile("local", environ=environ) == shipped_folder() / "local.yaml"
-
-
-def test_the_working_directory_is_not_searched(tmp_path, monkeypatch):
-    """A profiles folder in the working directory decides nothing."""
-    write(tmp_path / "profiles", "mine.yaml")
-    monkeypatch.chdir(tmp_path)
-    assert find_profile("mine", environ={"XDG_CONFIG_HOME": str(tmp_path / "none")}) is None
 
 
 def test_a_location_may_be_one_file(tmp_path):
