@@ -36,6 +36,7 @@ def result_card(result: InvokeResult) -> Card:
         status, tone = "REPLAYED", Tone.INFO
     report = result.report
     facts = [
+        f"ran at {result.first_run}, not sent again" if result.replayed else "",
         str(result.status_code),
         duration(result.elapsed_ms),
         size(len(result.raw_payload)) if result.raw_payload else "",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,7 @@ ARN_LIMIT: Final = 256
 QUALIFIER_LIMIT: Final = 128
 TENANT_LIMIT: Final = 256
 EXECUTION_NAME_LIMIT: Final = 64
+ONCE_KEY_LIMIT: Final = 200
 
 REGION_PATTERN: Final = r"(?:eusc-)?[a-z]{2}(?:-gov|-iso[a-z]?)?-[a-z]+-\d"
 _FUNCTION: Final = re.compile(
@@ -110,6 +112,17 @@ def check_execution_name(text: object) -> str:
     return _matching(
         text, "DurableExecutionName", _EXECUTION_NAME, EXECUTION_NAME_LIMIT, "letters, digits, hyphens and underscores"
     )
+
+
+def check_once_key(text: object) -> str:
+    """`text` in one spelling of its letters, when it is a key of -OnceKey: 1 to 200 printable characters."""
+    wants = f"1 to {ONCE_KEY_LIMIT} printable characters on one line"
+    if not isinstance(text, str) or not text.strip() or not text.isprintable():
+        raise ParameterError(f"OnceKey is not usable: it must be {wants}.", parameter="OnceKey")
+    key = unicodedata.normalize("NFC", text)
+    if len(key) > ONCE_KEY_LIMIT:
+        raise ParameterError(f"OnceKey is {len(key)} characters long; it must be {wants}.", parameter="OnceKey")
+    return key
 
 
 def check_region(text: object, *, parameter: str = "Region") -> str:
