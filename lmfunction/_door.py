@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from lmfunction._progress import Viewers
 from lmfunction._values import Scope
+from lmfunction.errors import LMError
 
 Level = Literal["warning", "verbose", "error"]
 
@@ -32,6 +33,7 @@ class Door:
 
     `tell` gets messages that are not results; `show` displays an object beside what is emitted; `ask` returns the
     answer to a question, or None when nobody can answer; `assign` sets a variable of the user (None: there are none).
+    `show_error` displays an error that the line goes on after; a door without it tells the error's words.
     `progress` gives those who are shown how a wait goes on, in the thread that asks; `progress_action` says whether they
     are when the line does not.
     `shows_failures` when a failed function's card is the door's business, so that the value need not show it again.
@@ -45,5 +47,6 @@ class Door:
     assign: Callable[[str, Any], None] | None = None
     what_if: bool = False
     shows_failures: bool = True
+    show_error: Callable[[LMError], None] | None = None
     progress: Callable[[], Viewers] = tuple
     progress_action: str = "Continue"

@@ -44,5 +44,9 @@ def act_on_error(error: LMError, gathered: Gathered, door: Door) -> None:
         raise error
     if isinstance(error, TransportError) and error.sent is None:
         raise error  # an unknown outcome is never passed over
-    if arguments["error_action"] == "Continue":
+    if arguments["error_action"] != "Continue":
+        return
+    if door.show_error is not None:
+        door.show_error(error)
+    else:
         door.tell("error", f"{type(error).__name__}: {error}")

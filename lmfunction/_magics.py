@@ -104,6 +104,7 @@ class LMFunction(Magics):
             error_action=self.error_action,
             tell=self._tell,
             show=self._show,
+            show_error=display,
             ask=self._ask,
             assign=self._assign,
             what_if=self.what_if,

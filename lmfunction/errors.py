@@ -43,6 +43,7 @@ from lmfunction._text import visible
 
 if TYPE_CHECKING:
     from lmfunction._model import InvokeResult
+    from lmfunction._render.card import Card
 
 Kind = Literal[
     "ConstructionFailure", "DispatchFailure", "TimeoutError", "ResponseError", "ServiceError", "FunctionError"
@@ -114,6 +115,17 @@ class LMError(_ShortTraceback, Exception):
             found = ServiceError(str(self), code="Unhandled", request_id=self.request_id, outcome=known)
             found.__cause__ = self
         return found
+
+    def card(self) -> Card:
+        """The card that a notebook shows of an error that is a value, not raised."""
+        from lmfunction._error_card import error_card
+
+        return error_card(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
+        from lmfunction._render import mime_bundle
+
+        return mime_bundle(self.card, lambda: f"{type(self).__name__}: {self}", include, exclude)
 
 
 # What is known of the function when the error itself does not say it.
@@ -257,6 +269,10 @@ class FunctionError(LMError):
         super().__init__(message, request_id=result.request_id if result is not None else None)
         self.result = result
 
+    def card(self) -> Card:
+        """The card of the function's answer."""
+        return self.result.card() if self.result is not None else super().card()
+
 
 class BulkError(LMError):
     """Some of many invocations did not succeed. `result` is the whole bulk result."""
@@ -264,6 +280,10 @@ class BulkError(LMError):
     def __init__(self, message: str = "", *, result: Any = None) -> None:
         super().__init__(message)
         self.result = result
+
+    def card(self) -> Card:
+        """The card of the run."""
+        return self.result.card() if self.result is not None else super().card()
 
 
 class ExpectationError(LMError):
