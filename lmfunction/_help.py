@@ -12,6 +12,7 @@ from lmfunction._help_texts import text_of
 from lmfunction._params import Cmdlet, Kind, Parameter, Rank
 from lmfunction._syntax import names_of, syntax_lines, value_word
 from lmfunction._table import CMDLETS, OPERATIONS
+from lmfunction._text import shorten
 from lmfunction._verb_table import VERBS
 
 WIDTH: Final = 100
@@ -112,9 +113,7 @@ def listing(cmdlets: Iterable[Cmdlet], width: int = WIDTH) -> str:
     """Cmdlets and verbs with what each does, one a line."""
     found = list(cmdlets)
     wide = max((len(c.name) for c in found), default=0)
-    return (
-        "\n".join(textwrap.shorten(f"{c.name:<{wide}}  {c.synopsis}", width, placeholder="...") for c in found) + "\n"
-    )
+    return "".join(f"{c.name:<{wide}}  {shorten(c.synopsis, width - wide - 2)}\n" for c in found)
 
 
 def _listed(cmdlets: Iterable[Cmdlet]) -> Iterator[str]:

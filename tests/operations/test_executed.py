@@ -22,7 +22,11 @@ from lmfunction._service import operation
 from lmfunction._table import CMDLETS, INVOKE, OPERATIONS, PUBLISH
 
 MODEL = botocore.model.ServiceModel(botocore.loaders.create_loader().load_service_model("lambda", "service-2"))
-PLAIN = [c for c in CMDLETS if c not in (INVOKE, PUBLISH) and not operation(OPERATIONS[c.name]).streams]
+PLAIN = [
+    c
+    for c in CMDLETS
+    if c.name in OPERATIONS and c not in (INVOKE, PUBLISH) and not operation(OPERATIONS[c.name]).streams
+]
 
 
 @pytest.mark.parametrize("cmdlet", PLAIN, ids=lambda c: c.name)
