@@ -56,7 +56,9 @@ def invoke_many(
     feeding = _Feeding(run, crew, door, on_result)
     start = time.monotonic()
     try:
-        with shown(watch.viewers, lambda elapsed: feeding.progress(watch, elapsed), engine.policy.clock, end="ended"):
+        with shown(
+            watch.viewers, lambda elapsed: feeding.progress(watch, elapsed), engine.policy.clock, end="ended after"
+        ):
             feeding.feed(iter(objects), lambda item: _prepared(item, bind, engine, door))
     except KeyboardInterrupt:
         raise _interrupted(run, crew) from None

@@ -164,7 +164,7 @@ class LMFunction(Magics):
 
     def _is_attended(self) -> bool:
         """Whether the cell comes from a front end with somebody in front of it: those that run alone take no input."""
-        request = getattr(self.shell, "get_parent", dict)()
+        request: Mapping[str, Any] = getattr(self.shell, "get_parent", dict)()
         return bool(request.get("content", {}).get("allow_stdin", True))
 
     def _tell(self, level: str, text: str) -> None:

@@ -33,7 +33,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A wait as it stands: `elapsed` and `limit` in seconds; `ended` tells how, once it has."""
+    """A wait as it stands: `elapsed` and `limit` in seconds; `ended` tells how, once it has: "waited"."""
 
     title: str
     elapsed: float
@@ -47,8 +47,8 @@ class Progress:
         """What there is to tell, in a few words each."""
         if self.counts is None:
             limit = f" of at most {_whole(self.limit)}" if self.limit is not None and not self.ended else ""
-            return (f"{self.ended} after {_time(self.elapsed)}" if self.ended else f"{_whole(self.elapsed)}{limit}",)
-        return (*self._counted(self.counts), *((f"{self.ended} after {_time(self.elapsed)}",) if self.ended else ()))
+            return (f"{self.ended} {_time(self.elapsed)}" if self.ended else f"{_whole(self.elapsed)}{limit}",)
+        return (*self._counted(self.counts), *((f"{self.ended} {_time(self.elapsed)}",) if self.ended else ()))
 
     @property
     def text(self) -> str:
@@ -68,7 +68,7 @@ class Progress:
             return
         yield _whole(self.elapsed)
         if rate and counts.total is not None and counts.total > counts.done:
-            yield f"about {_whole((counts.total - counts.done) / rate)} left"
+            yield f"about {_whole(max((counts.total - counts.done) / rate, 1.0))} left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +126,9 @@ def shown(
     look: Callable[[float], Progress],
     clock: Callable[[], float] = time.monotonic,
     *,
-    end: str = "answered",
+    end: str = "waited",
 ) -> Iterator[None]:
-    """Shows to `viewers` how long the work inside takes, as `look` sees it; `end` is the word for a good end.
+    """Shows to `viewers` how long the work inside takes, as `look` sees it. `end` stands before the time at a good end.
 
     Without viewers nothing is done.
     """
@@ -141,10 +141,10 @@ def shown(
         with ticking(meter.tick):
             yield
     except KeyboardInterrupt:
-        how = "stopped"
+        how = "stopped after"
         raise
     except BaseException:
-        how = "failed"
+        how = "failed after"
         raise
     finally:
         meter.end(how)

@@ -6,14 +6,14 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lmfunction import _publish, _stages, _topics
+from lmfunction import _measure, _publish, _stages, _topics
 from lmfunction._door import Door
-from lmfunction._help_row import GET_HELP
 from lmfunction._engine import Engine
+from lmfunction._help_row import GET_HELP
 from lmfunction._model import InvokeResult
 from lmfunction._operation_calls import run_operation
 from lmfunction._params import Cmdlet
-from lmfunction._table import INVOKE, OPERATIONS, PUBLISH
+from lmfunction._table import INVOKE, MEASURE, OPERATIONS, PUBLISH
 
 OnResult = Callable[[InvokeResult], None]
 # Values by parameter name, what calls share, the door, and who sees an invocation's result; gives what is emitted.
@@ -40,6 +40,7 @@ def _get_help(values: Mapping[str, Any], engine: Engine, door: Door, on_result: 
 
 _RUNNERS: dict[str, Runner] = {
     INVOKE.name: _stages.invoke,
+    MEASURE.name: _measure.measure,
     PUBLISH.name: _publish_function,
     GET_HELP.name: _get_help,
 }

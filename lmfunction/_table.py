@@ -9,6 +9,7 @@ from typing import Final
 from lmfunction import _wire
 from lmfunction._common_rows import COMMON, CONNECTION
 from lmfunction._help_row import GET_HELP
+from lmfunction._measure_row import measure_cmdlet
 from lmfunction._params import Cmdlet, Example, Kind, LazyCmdlet, Parameter, Rank, snake_case
 
 _INVOKE: Final = (
@@ -248,10 +249,12 @@ _LEGACY: Final = {
 # The operation of the API behind each cmdlet, one to one, by the cmdlet's PowerShell name.
 OPERATIONS: Final[Mapping[str, str]] = _operations_by_cmdlet()
 PUBLISH: Final = LazyCmdlet(_PUBLISH.name, _PUBLISH.python_names, _published)
+MEASURE: Final = measure_cmdlet(INVOKE, (*CONNECTION, *COMMON))
 _OWN: Final = (INVOKE, PUBLISH)
 CMDLETS: Final[tuple[Cmdlet, ...]] = (
     *_OWN,
     *(_lazy(name, operation) for name, operation in OPERATIONS.items() if name not in (c.name for c in _OWN)),
+    MEASURE,
     GET_HELP,
 )
 
