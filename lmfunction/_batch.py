@@ -6,6 +6,7 @@ import collections
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lmfunction._batch_plan import BatchPlan
 from lmfunction._confirmation import Consent
 from lmfunction._intent import Aim
 from lmfunction._profile_values import Profile
@@ -16,12 +17,13 @@ from lmfunction.errors import GuardError
 class Batch:
     """One command over `count` objects; None when nobody knows how many will come.
 
-    `of_aim` tells how many of a known count go where. Consents given in it are for all of its objects.
+    `of_aim` tells how many of a known count go where. A consent given in it is for all of its objects.
     """
 
     count: int | None = None
     of_aim: Mapping[Aim, int] = field(default_factory=dict)
     consents: dict[Aim, Consent] = field(default_factory=dict)
+    plan: BatchPlan = field(default_factory=BatchPlan)  # what -WhatIf shows
     _admitted: collections.Counter[str] = field(default_factory=collections.Counter)
 
     def admit(self, profile: Profile, objects: int = 1) -> None:

@@ -75,8 +75,9 @@ class Plan:
 
     def __repr__(self) -> str:
         request = self.request
-        where = f"{self.endpoint}, account {self.account}, region {request.target.region}"
-        where += f", {self.arn or request.function_name}, {len(request.payload):,} bytes"
+        named = f", {self.arn}" if self.arn else ""
+        where = f"{self.endpoint}, account {self.account}, region {request.target.region}{named}"
+        where += f", {len(request.payload):,} bytes"
         return f'What if: Performing the operation "Invoke-LMFunction" on target "{request.label}" at {where}.'
 
     def card(self) -> Card:

@@ -1,6 +1,6 @@
 """Invoke-LMFunction from bound values to what is emitted, whatever the door.
 
-gather (defaults, profile, conversion) -> plan -> what-if, confirm -> send -> ErrorAction -> Select -> OutVariable.
+gather (defaults, profile, conversion) -> plan -> what-if, guards -> send -> ErrorAction -> Select -> OutVariable.
 """
 
 from __future__ import annotations
@@ -10,16 +10,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lmfunction._batch import Batch
 from lmfunction._client import Plan, make_plan, send_plan
-from lmfunction._confirmation import confirm
 from lmfunction._door import NOTHING, Door
 from lmfunction._emission import selector
 from lmfunction._engine import Engine
 from lmfunction._failures import act_on_error, act_on_failure, keep_failure
-from lmfunction._gathered import Gathered, gather
+from lmfunction._gathered import Gathered, gather, is_dry
+from lmfunction._guards import FREE, Clearance, clear, concerned, foresee
+from lmfunction._intent import Intent
 from lmfunction._model import InvokeResult
 from lmfunction._notices import Notices, assign, check_assignable, empty_lists
 from lmfunction._progress import Progress, shown, wanted
+from lmfunction._request import InvokeRequest
 from lmfunction._table import INVOKE
 from lmfunction.errors import LMError
 
@@ -32,9 +35,12 @@ class Call:
     plan: Plan
     notices: Notices
     select: Callable[[InvokeResult], Any]
+    clearance: Clearance = FREE
 
     def send(self, engine: Engine) -> InvokeResult:
-        """Sends the plan. Raises what `send_plan` raises."""
+        """Sends the plan. Raises what `send_plan` raises, and GuardError when what was cleared is no more so."""
+        if self.clearance is not FREE:
+            self.clearance.verify(intent_of(self.plan), engine)
         result = self._sent(engine)
         if self.notices.talkative:
             for attempt in result.attempt_log:
@@ -42,13 +48,18 @@ class Call:
         return result
 
     def _sent(self, engine: Engine) -> InvokeResult:
+        def send() -> InvokeResult:
+            return send_plan(self.plan, engine.connections, engine.policy, lambda request: self._again(request, engine))
+
         if engine.hooks is None:
-            return send_plan(self.plan, engine.connections, engine.policy)
-        return engine.hooks.around(
-            self.plan.request,
-            lambda: send_plan(self.plan, engine.connections, engine.policy),
-            lambda text: self.notices.door.tell("warning", text),
-        )
+            return send()
+        return engine.hooks.around(self.plan.request, send, lambda text: self.notices.door.tell("warning", text))
+
+    def _again(self, request: InvokeRequest, engine: Engine) -> InvokeResult:
+        """What `replay` of the result gives: another call, which passes the guards itself."""
+        plan = dataclasses.replace(self.plan, request=request)
+        clearance = _cleared(plan, self.gathered.arguments, engine, self.notices.door, None)
+        return dataclasses.replace(self, plan=plan, clearance=clearance).send(engine)
 
     def progress(self, elapsed: float) -> Progress:
         """How the wait for its answer stands after `elapsed` seconds."""
@@ -61,8 +72,11 @@ class Call:
         return str(self.gathered.arguments.get("error_action", door.error_action))
 
 
-def prepare(values: Mapping[str, Any], engine: Engine, door: Door) -> Call | None:
-    """The call for `values` (by parameter name), confirmed; None when -WhatIf showed it instead."""
+def prepare(values: Mapping[str, Any], engine: Engine, door: Door, batch: Batch | None = None) -> Call | None:
+    """The call for `values` (by parameter name), past its guards; None when -WhatIf showed it instead.
+
+    `batch` is that of a command with several objects, of which this is one.
+    """
     gathered = gather(INVOKE, values, engine)
     arguments = gathered.arguments
     notices = Notices(arguments, door)
@@ -74,11 +88,44 @@ def prepare(values: Mapping[str, Any], engine: Engine, door: Door) -> Call | Non
         plan = dataclasses.replace(plan, request=engine.hooks.mapped(plan.request, notices.warn))
     if notices.talkative:
         notices.verbose(repr(plan).removeprefix("What if: "))
-    if arguments.get("what_if", door.what_if):
-        door.show(plan.resolved())
+    if is_dry(arguments, engine, door):
+        _show(plan, engine, door, batch)
         return None
-    confirm(arguments, plan.name, lambda: _plan_lines(plan), door)
-    return Call(gathered, plan, notices, select)
+    return Call(gathered, plan, notices, select, _cleared(plan, arguments, engine, door, batch))
+
+
+def intent_of(plan: Plan, *, alone: bool = True) -> Intent:
+    """What the plan is about to do; `alone` unless it stands for many that carry something else each."""
+    request = plan.request
+    return Intent(
+        INVOKE.name,
+        plan.place,
+        plan.name,
+        plan.function,
+        request.qualifier,
+        request.invocation_type,
+        changes=request.invocation_type != "DryRun",
+        lines=lambda: _lines(plan, alone=alone),
+        content=lambda: repr((request.members(), request.payload_slots, request.context_slots)).encode(),
+    )
+
+
+def _cleared(plan: Plan, arguments: Mapping[str, Any], engine: Engine, door: Door, batch: Batch | None) -> Clearance:
+    if not concerned(plan.place.profile, arguments):
+        return FREE
+    return clear(intent_of(plan, alone=batch is None), arguments, engine, door, batch)
+
+
+def _show(plan: Plan, engine: Engine, door: Door, batch: Batch | None) -> None:
+    """Shows a plan in place of sending it, or leaves it to the batch. Raises GuardError for what would be refused."""
+    if plan.place.profile.guarded:
+        foresee(intent_of(plan))
+    remembered = engine.identities.remembered(plan.place)
+    plan = dataclasses.replace(plan, account_before=remembered.account if remembered is not None else None)
+    if batch is None:
+        door.show(plan.resolved())
+    else:
+        batch.plan.add(plan)
 
 
 def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Callable[[InvokeResult], None]) -> Any:
@@ -111,11 +158,7 @@ _ON_STOP: Final = {
 }
 
 
-def _plan_lines(plan: Plan) -> list[str]:
+def _lines(plan: Plan, *, alone: bool) -> list[str]:
     request = plan.request
-    return [
-        f"Endpoint: {plan.endpoint}",
-        f"Account: {plan.account}   Region: {request.target.region}",
-        f"Payload: {len(request.payload):,} bytes   InvocationType: {request.invocation_type}",
-        f"Function: {request.function_name}{f'   Qualifier: {request.qualifier}' if request.qualifier else ''}",
-    ]
+    carried = f"Payload: {len(request.payload):,} bytes   " if alone else ""
+    return [f"Endpoint: {plan.endpoint}", f"{carried}InvocationType: {request.invocation_type}"]

@@ -75,7 +75,7 @@ def ask_for(
     """
     wanted = answer or name
     told = [visible(line, one_line=True) for line in lines]
-    question = "\n".join([*told, f"{visible(essential, one_line=True)} Type {visible(wanted)} to go on: "])
+    question = "\n".join([*told, f"{visible(essential, one_line=True)}Type {visible(wanted)} to go on: "])
     asked_at = clock()
     try:
         typed = door.ask(question)
@@ -107,15 +107,13 @@ def told(intent: Intent, caller: Identity | str, account: str | None, objects: s
     through = f" through profile {intent.profile.name}" if intent.profile.name else ""
     lines = [f"{intent.cmdlet}{through}", *(f"  {line}" for line in intent.lines())]
     lines.append(f"  Identity: {caller.arn if isinstance(caller, Identity) else caller}")
-    if objects is not None:
-        lines.append(f"  Objects: {objects}")
     function = intent.function
     if function is not None:
         qualifier = intent.qualifier or function.qualifier
         arn = function.arn(region, account) if account is not None else function.name
         lines.append(f"  Function: {arn}{f'   Qualifier: {qualifier}' if qualifier else ''}")
-    often = "" if objects is None else f", objects {objects}"
-    return lines, f"Account {account or 'not known'}, region {region}{often}."
+    often = "" if objects is None else f"   Objects: {objects}"
+    return lines, f"Account: {account or 'not known'}   Region: {region}{often}   "
 
 
 def nobody(intent: Intent, question: Question) -> str:

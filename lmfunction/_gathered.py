@@ -9,6 +9,7 @@ from typing import Any, Final
 from lmfunction._arguments import convert
 from lmfunction._connection import profile_of
 from lmfunction._defaults import add_defaults, profile_defaults
+from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._params import Cmdlet
 from lmfunction._profile_values import Profile
@@ -37,6 +38,11 @@ def gather(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine) -> Gathere
     add_defaults(cmdlet, every, profile_defaults(cmdlet, profile))
     given = frozenset(cmdlet.by_name[name].target for name in values)
     return Gathered(convert(cmdlet, every), given, profile, aws_profile)
+
+
+def is_dry(arguments: Mapping[str, Any], engine: Engine, door: Door, *, reads: bool = False) -> bool:
+    """Whether the call is shown and not sent, as -WhatIf says, else the door or the session, which let reading go on."""
+    return bool(arguments.get("what_if", (door.what_if or engine.what_if) and not reads))
 
 
 def refuse_exclusive(cmdlet: Cmdlet, values: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from lmfunction._batch import Batch
 from lmfunction._confirmation import Consent, Question, ask_for, nobody, question_of, told
 from lmfunction._connection import EMBEDDED_ACCOUNT
 from lmfunction._door import Door
+from lmfunction._endpoint import is_loopback
 from lmfunction._engine import Engine
 from lmfunction._identity import Identity
 from lmfunction._intent import Intent
@@ -106,7 +107,7 @@ def confirm_repeats(intent: Intent, arguments: Mapping[str, Any], engine: Engine
         return
     with _failing_closed(intent):
         lines = [f"Delivery AtLeastOnce through profile {profile.name}: what may have run already is sent again."]
-        essential = f"{intent.name} may run more than once for the same object."
+        essential = f"{intent.name} may run more than once for the same object. "
         if ask_for(intent.name, lines, essential, door, engine.clock, answer="twice") is None:
             raise GuardError(
                 f"{intent.name}: Delivery AtLeastOnce through profile {profile.name} needs somebody to consent to it, "
@@ -162,7 +163,7 @@ def _consented(
     if batch is not None and aim in batch.consents:
         return Clearance(identity or engine.identities.remembered(intent.place), batch.consents[aim], alone=False)
     objects = None if batch is None else batch.told(aim, intent.profile)
-    caller: Identity | str = identity or _caller(intent, engine)
+    caller = identity or _caller(intent, question, engine)
     account = intent.certain_account or (caller.account if isinstance(caller, Identity) else None)
     lines, essential = told(intent, caller, account, objects)
     asked_at = ask_for(intent.name, lines, essential, door, engine.clock)
@@ -176,8 +177,14 @@ def _consented(
     return Clearance(caller if isinstance(caller, Identity) else None, consent, alone=batch is None)
 
 
-def _caller(intent: Intent, engine: Engine) -> Identity | str:
-    """Who calls, for the person who is asked; no rule depends on it, so that it may be why it is not known."""
+def _caller(intent: Intent, question: Question, engine: Engine) -> Identity | str:
+    """Who calls, for the person who is asked; no rule depends on it, so that it may be why it is not known.
+
+    STS is not asked where perhaps nobody reads the answer, nor, unless the profile wants it, an emulator.
+    """
+    local = is_loopback(intent.place.connection.endpoint_url)
+    if question == "if anybody" or (question == "yes" and local):
+        return engine.identities.remembered(intent.place) or "not asked"
     try:
         return engine.identities.of(intent.place, engine.connections)
     except LMError as error:

@@ -8,97 +8,33 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from lmfunction._client import with_full_name
-from lmfunction._confirmation import confirm
-from lmfunction._connection import Place, resolve_place
+from lmfunction._connection import resolve_place
 from lmfunction._door import NOTHING, Door
 from lmfunction._emission import exact_parameter, selector
 from lmfunction._engine import Engine
 from lmfunction._event_stream import collected
 from lmfunction._failures import act_on_error, act_on_failure
-from lmfunction._gathered import gather
+from lmfunction._gathered import gather, is_dry
+from lmfunction._guards import FREE, Clearance, clear, concerned, foresee
 from lmfunction._model import InvokeResult
 from lmfunction._names import parse_function_name
 from lmfunction._notices import Notices, assign, check_assignable, empty_lists
-from lmfunction._operation_requests import request_members, shown_members
+from lmfunction._operation_plan import OperationPlan
+from lmfunction._operation_requests import request_members
 from lmfunction._operations import ASKING_VERBS, NOTHING_SELECTED, READING_VERBS, default_select, subject_of, verb_of
 from lmfunction._params import Cmdlet
 from lmfunction._prepare import check_place
-from lmfunction._progress import Progress, shown, wanted
+from lmfunction._progress import shown, wanted
 from lmfunction._record import recorded
-from lmfunction._render.card import Card, Section, Tone
 from lmfunction._service import Operation, operation
 from lmfunction._transport import Doubt, translate
 from lmfunction.errors import InvocationInterrupted, LMError, ParameterError
 
 READ_ATTEMPTS: Final = 5
 OnResult = Callable[[InvokeResult], None]
-
-
-@dataclass(frozen=True)
-class OperationPlan:
-    """One call of an operation, checked, that has not been sent."""
-
-    cmdlet: Cmdlet
-    operation: Operation
-    members: Mapping[str, Any]
-    place: Place
-
-    @property
-    def reads(self) -> bool:
-        """Whether the operation changes nothing."""
-        return verb_of(self.cmdlet) in READING_VERBS
-
-    @property
-    def target(self) -> str:
-        """What the operation is about; the operation itself when nothing is named."""
-        return str(self.members.get(subject_of(self.operation) or "", self.operation.name))
-
-    @property
-    def name(self) -> str:
-        """What a confirmation asks for: a function's bare name, else the target."""
-        if subject_of(self.operation) == "FunctionName" and "FunctionName" in self.members:
-            return parse_function_name(self.target).name
-        return self.target
-
-    @property
-    def endpoint(self) -> str:
-        """Where it goes, for people."""
-        where = "the embedded Lambda" if self.place.embedded else self.place.connection.endpoint_url or "AWS"
-        return f"{where}, region {self.place.connection.region}"
-
-    def __repr__(self) -> str:
-        what = f"{self.cmdlet.name} ({self.operation.name})"
-        return f'What if: Performing the operation "{what}" on target "{self.target}" at {self.endpoint}.'
-
-    def progress(self, elapsed: float) -> Progress:
-        """How the wait for its answer stands after `elapsed` seconds."""
-        on_stop = "leaves the function running" if self.operation.streams else ""
-        return Progress(f"{self.cmdlet.name} {self.target}", elapsed, on_stop=on_stop)
-
-    def lines(self) -> list[str]:
-        """The call for somebody who is to confirm it."""
-        pairs = shown_members(self.cmdlet, self.members)
-        return [repr(self).removeprefix("What if: "), *(f"  {name}: {value}" for name, value in pairs)]
-
-    def card(self) -> Card:
-        """The card that notebooks and terminals show."""
-        pairs = [*shown_members(self.cmdlet, self.members), ("Endpoint", self.endpoint)]
-        return Card(
-            Tone.DRYRUN,
-            "WHAT IF",
-            f"{self.cmdlet.name} ({self.operation.name}) {self.target}",
-            facts=("nothing was sent", self.place.connection.region),
-            sections=(Section("Call", pairs, "pairs"),),
-        )
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        from lmfunction._render import mime_bundle
-
-        return mime_bundle(self.card, lambda: repr(self), include, exclude)
 
 
 def run_operation(
@@ -128,11 +64,15 @@ def run_operation(
     if found.deprecated:
         notices.warn(f"{cmdlet.name} is deprecated by AWS: use Invoke-LMFunction -InvocationType Event instead.")
     notices.verbose(repr(plan).removeprefix("What if: "))
-    if arguments.get("what_if", door.what_if and not plan.reads):
+    if is_dry(arguments, engine, door, reads=plan.reads):
+        if plan.place.profile.guarded:
+            foresee(plan.intent())
         door.show(plan)
         return NOTHING
-    _confirm(plan, arguments, door)
+    clearance = _cleared(plan, arguments, engine, door)
     try:
+        if clearance is not FREE:
+            clearance.verify(plan.intent(), engine)
         with shown(wanted(arguments, door.progress_action, door.progress), plan.progress, engine.policy.clock):
             answer = _sent(plan, engine, single_page=_is_manual(found, arguments))
         if isinstance(answer, InvokeResult):
@@ -180,22 +120,11 @@ def _is_manual(found: Operation, arguments: Mapping[str, Any]) -> bool:
     return any(name is not None and name.casefold() in given for name in rows)
 
 
-def _confirm(plan: OperationPlan, arguments: Mapping[str, Any], door: Door) -> None:
-    """Asks where -Confirm says so; before something is removed also unasked, where there is somebody to answer."""
-    if "confirm" in arguments or verb_of(plan.cmdlet) not in ASKING_VERBS:
-        confirm(arguments, plan.name, plan.lines, door)
-        return
-    confirm({**arguments, "confirm": True}, plan.name, plan.lines, _going_on_alone(door, plan.name))
-
-
-def _going_on_alone(door: Door, name: str) -> Door:
-    """The door, whose question counts as answered when nobody is there to answer it."""
-
-    def ask(question: str) -> str | None:
-        answer = door.ask(question)
-        return name if answer is None else answer
-
-    return dataclasses.replace(door, ask=ask)
+def _cleared(plan: OperationPlan, arguments: Mapping[str, Any], engine: Engine, door: Door) -> Clearance:
+    """The guards passed. Before something is removed they ask unasked for, where there is somebody to answer."""
+    if not concerned(plan.place.profile, arguments) and verb_of(plan.cmdlet) not in ASKING_VERBS:
+        return FREE
+    return clear(plan.intent(), arguments, engine, door)
 
 
 def _sent(plan: OperationPlan, engine: Engine, *, single_page: bool) -> Any:

@@ -10,13 +10,14 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any, Final
 
-from lmfunction._confirmation import confirm
-from lmfunction._connection import resolve_place
+from lmfunction._connection import Place, resolve_place
 from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
 from lmfunction._failures import act_on_error
-from lmfunction._gathered import gather
-from lmfunction._names import parse_function_name
+from lmfunction._gathered import gather, is_dry
+from lmfunction._guards import FREE, clear, concerned, foresee
+from lmfunction._intent import Intent
+from lmfunction._names import FunctionName, parse_function_name
 from lmfunction._notices import Notices, assign, check_assignable
 from lmfunction._operation_calls import answer_selector
 from lmfunction._operation_requests import check_members, gathered_members
@@ -51,13 +52,18 @@ def publish(values: Mapping[str, Any], engine: Engine, door: Door) -> Any:
     where = "the embedded Lambda" if place.embedded else f"AWS, region {place.connection.region}"
     what = f'Performing the operation "Publish-LMFunction" on target "{name.text}" in {where}, {_size_of(wanted)}.'
     notices.verbose(what)
-    if arguments.get("what_if", door.what_if):
-        door.show(_WhatIf(f"What if: {what}"))
-        return NOTHING
-    confirm(arguments, name.text, lambda: [what], door)
     if place.embedded:
         wanted.setdefault("Role", "arn:aws:iam::000000000000:role/embedded")
+    intent = _intent(name, what, place, wanted)
+    if is_dry(arguments, engine, door):
+        if place.profile.guarded:
+            foresee(intent)
+        door.show(_WhatIf(f"What if: {what}"))
+        return NOTHING
+    clearance = clear(intent, arguments, engine, door) if concerned(place.profile, arguments) else FREE
     try:
+        if clearance is not FREE:
+            clearance.verify(intent, engine)
         answer = _create_or_update(engine.connections.transport(place).client, name.text, wanted)
     except LMError as error:
         act_on_error(error, gathered, door)
@@ -80,6 +86,19 @@ def _wanted(arguments: Mapping[str, Any]) -> dict[str, Any]:
         members["Code"] = {**members.get("Code", {}), "ZipFile": package}
     check_members(PUBLISH, _CREATE, {"Role": "arn:aws:iam::000000000000:role/later", **members})
     return members
+
+
+def _intent(name: FunctionName, what: str, place: Place, wanted: Mapping[str, Any]) -> Intent:
+    """What publishing is about to do."""
+    return Intent(
+        PUBLISH.name,
+        place,
+        name.name,
+        name,
+        kind=_CREATE,
+        lines=lambda: [what],
+        content=lambda: repr(sorted(wanted.items())).encode(),
+    )
 
 
 def _place_of_code(code: Any) -> dict[str, Any] | None:

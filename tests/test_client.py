@@ -81,11 +81,11 @@ def test_what_if_sends_nothing_and_starts_nothing(shell: Shell, server: Any) -> 
     assert isinstance(first, Plan)
     assert repr(first) == (
         'What if: Performing the operation "Invoke-LMFunction" on target "orders" at '
-        f"{server.url}, account that of the credentials (not asked), 2 bytes."
+        f"{server.url}, account that of the credentials (not asked), region eu-west-1, 2 bytes."
     )
     assert repr(second) == (
         'What if: Performing the operation "Invoke-LMFunction" on target "orders:live" at embedded Lambda, '
-        "account 000000000000, 8 bytes."
+        "account 000000000000, region eu-west-3, arn:aws:lambda:eu-west-3:000000000000:function:orders, 8 bytes."
     )
 
 

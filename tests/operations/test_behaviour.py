@@ -16,7 +16,7 @@ import lmfunction as lm
 from lmfunction._commands import run_line
 from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
-from lmfunction._operation_calls import OperationPlan
+from lmfunction._operation_plan import OperationPlan
 from lmfunction._record import Record, Records, recorded
 from lmfunction._table import find_cmdlet
 from lmfunction._values import Scope
