@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lmfunction._bulk_result import BulkResult
     from lmfunction._explain import FunctionFailure
     from lmfunction._function_dialect import client, lambda_invoke
+    from lmfunction._measurement import Measurement
     from lmfunction._model import Attempt, InvokeResult, Outcome
     from lmfunction._pipeline import pipe
     from lmfunction._python_verbs import (
@@ -83,6 +84,7 @@ _HOMES = {
     "JournalError": "errors",
     "LMError": "errors",
     "LMWarning": "errors",
+    "Measurement": "_measurement",
     "Outcome": "_model",
     "ParameterError": "errors",
     "ProfileError": "errors",
@@ -135,6 +137,7 @@ __all__ = [
     "JournalError",
     "LMError",
     "LMWarning",
+    "Measurement",
     "Outcome",
     "ParameterError",
     "ProfileError",

@@ -51,6 +51,7 @@ def invoke_lm(
     debug: bool = UNSET,  # type: ignore[assignment]
     error_action: str = UNSET,  # type: ignore[assignment]
     warning_action: str = UNSET,  # type: ignore[assignment]
+    progress_action: str = UNSET,  # type: ignore[assignment]
 ) -> Any:
     """Invokes a Lambda function once and gives back an `InvokeResult` (or what `select` picks from it).
 
@@ -59,8 +60,8 @@ def invoke_lm(
     is False; `error_action="Stop"` raises FunctionError instead. With `input_object=[...]` each object is one call, at
     most `throttle_limit` at a time (default 10), and the result is a `BulkResult`. With `once_key="name-of-the-step"` a
     call that has ended well is not sent again by a re-run: its stored result comes back, `replayed`. With
-    `what_if=True` nothing is sent and the plan is returned. The other keywords are the parameters of
-    `Invoke-LMFunction` in snake_case.
+    `what_if=True` nothing is sent and the plan is returned. `progress_action="Continue"` tells on stderr how a long
+    wait goes on. The other keywords are the parameters of `Invoke-LMFunction` in snake_case.
 
     Raises ParameterError and ProfileError before anything is sent, GuardError when nobody confirms, ServiceError when
     AWS refuses, TransportError when no whole answer came; nothing is sent twice unless it provably did not run.
@@ -95,6 +96,7 @@ def publish_lm_function(
     debug: bool = UNSET,  # type: ignore[assignment]
     error_action: str = UNSET,  # type: ignore[assignment]
     warning_action: str = UNSET,  # type: ignore[assignment]
+    progress_action: str = UNSET,  # type: ignore[assignment]
     select: str = UNSET,  # type: ignore[assignment]
     pass_thru: bool = UNSET,  # type: ignore[assignment]
     timeout_sec: float = UNSET,  # type: ignore[assignment]

@@ -11,12 +11,12 @@ from lmfunction._binder import bind
 from lmfunction._grammar import parse_line
 from lmfunction._help import cmdlet_help, overview
 from lmfunction._params import Cmdlet, Kind, Parameter
-from lmfunction._table import CMDLETS, INVOKE, PUBLISH, find_cmdlet
+from lmfunction._table import CMDLETS, INVOKE, MEASURE, PUBLISH, find_cmdlet
 from lmfunction._values import Scope
 
 # What boto3's model says is checked cmdlet by cmdlet in tests/operations.
-EVERY = [(c, p) for c in (INVOKE, PUBLISH) for p in c.parameters if not p.generated]
-EXAMPLES = [(c, e.line) for c in (INVOKE, PUBLISH) for e in c.examples]
+EVERY = [(c, p) for c in (INVOKE, MEASURE, PUBLISH) for p in c.parameters if not p.generated]
+EXAMPLES = [(c, e.line) for c in (INVOKE, MEASURE, PUBLISH) for e in c.examples]
 # What the examples' variables hold, and the files they name.
 NAMES = {
     "order": {"id": 7},

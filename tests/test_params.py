@@ -12,14 +12,14 @@ import pytest
 import lmfunction as lm
 from lmfunction._arguments import convert
 from lmfunction._params import Cmdlet, Kind, Parameter, Rank
-from lmfunction._table import CMDLETS, INVOKE, PUBLISH, find_cmdlet
+from lmfunction._table import CMDLETS, INVOKE, MEASURE, PUBLISH, find_cmdlet
 from lmfunction._unset import UNSET
 from lmfunction.errors import ParameterError
 
 # What boto3's model says is checked cmdlet by cmdlet in tests/operations.
-EVERY = [(c, p) for c in (INVOKE, PUBLISH) for p in c.parameters if not p.generated]
+EVERY = [(c, p) for c in (INVOKE, MEASURE, PUBLISH) for p in c.parameters if not p.generated]
 # Taken on lines written for PowerShell, without a meaning in Python.
-LINES_ONLY = ("InformationAction", "ProgressAction")
+LINES_ONLY = ("InformationAction",)
 FUNCTIONS = [(INVOKE, lm.invoke_lm), (PUBLISH, lm.publish_lm_function)]
 
 cmdlets = pytest.mark.parametrize("cmdlet", CMDLETS, ids=lambda c: c.name)

@@ -79,7 +79,8 @@ def test_every_room_exists() -> None:
         ("yaml", {"_yaml"}),
         ("IPython", {"_magics", "_matcher"}),
         ("traitlets", {"_magics"}),
-        ("pandas", {"_model", "_bulk_result"}),
+        ("pandas", {"_model", "_bulk_result", "_measurement"}),
+        ("matplotlib", {"_measurement_plot"}),
         ("jmespath", {"_select"}),
         ("xonsh", {"xontrib"}),
     ],
@@ -114,6 +115,7 @@ def test_the_public_names() -> None:
         "JournalError",
         "LMError",
         "LMWarning",
+        "Measurement",
         "Outcome",
         "ParameterError",
         "ProfileError",
@@ -178,7 +180,7 @@ def _is_inner(path: Path, node: ast.AST) -> bool:
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
     """`import lmfunction` and each door's module load no SDK, no YAML and no server."""
-    heavy = ("boto3", "botocore", "yaml", "jmespath", "IPython", "asyncio", "lmfunction.local", "pandas")
+    heavy = ("boto3", "botocore", "yaml", "jmespath", "IPython", "asyncio", "lmfunction.local", "pandas", "matplotlib")
     program = (
         "import sys, lmfunction, lmfunction._table, lmfunction._help\n"
         f"print([name for name in {heavy!r} if name in sys.modules])"
