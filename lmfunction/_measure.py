@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from lmfunction._batch import Batch
 from lmfunction._bulk_result import Item
+from lmfunction._client import Plan
 from lmfunction._cmdlets import Call, prepare
 from lmfunction._crew import Crew, Job
 from lmfunction._defaults import add_defaults
@@ -41,12 +43,16 @@ def measure(values: Mapping[str, Any], engine: Engine, door: Door, on_result: On
     comes, when no later call can succeed; InvocationInterrupted on Ctrl-C. The last three hold the Measurement so far
     in `result`.
     """
-    arguments = gather(MEASURE, values, engine).arguments
+    gathered = gather(MEASURE, values, engine)
+    arguments = gathered.arguments
     check_assignable(arguments, door)
     empty_lists(arguments, door)
     count, limit = arguments.get("count", COUNT), arguments.get("throttle_limit", 1)
-    call = prepare(_call_values(values, engine), engine, _telling_count(door, count, limit))
+    batch = Batch(count)  # a person who is asked is told how many, and asked once
+    batch.admit(gathered.profile, count)
+    call = prepare(_call_values(values, engine), engine, door, batch)
     if call is None:
+        door.show(PlannedMeasurement(batch.plan.first[0].resolved(), count, limit))
         return NOTHING
     run = _Run(Measurement(call.plan.request.label, count, limit), call, door, on_result)
     if "out_variable" in arguments:
@@ -192,16 +198,11 @@ def _call_values(values: Mapping[str, Any], engine: Engine) -> dict[str, Any]:
 _HERE: Final = ("ThrottleLimit", "OutVariable", "ErrorVariable")
 
 
-def _telling_count(door: Door, count: int, limit: int) -> Door:
-    """The door, whose questions and plans tell how often the call would be made."""
-    return dataclasses.replace(door, show=lambda plan: door.show(PlannedMeasurement(plan, count, limit)))
-
-
 @dataclass(frozen=True)
 class PlannedMeasurement:
     """What -WhatIf shows: the call, and how often it would be made."""
 
-    plan: Any
+    plan: Plan
     count: int
     throttle_limit: int
 
@@ -210,7 +211,7 @@ class PlannedMeasurement:
 
     def card(self) -> Card:
         """The card of the call, with how often it would be made."""
-        card: Card = self.plan.card()
+        card = self.plan.card()
         return dataclasses.replace(card, facts=(*card.facts, self._often()))
 
     def _often(self) -> str:
