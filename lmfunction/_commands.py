@@ -15,7 +15,7 @@ from lmfunction._binder import Bindings, Bound, bind, refuse_together
 from lmfunction._body import read_payload
 from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
-from lmfunction._gathered import gather
+from lmfunction._gathered import gather, is_dry
 from lmfunction._grammar import Form, Help, Stage, Value, parse_arguments, parse_line
 from lmfunction._help import HelpText, View, cmdlet_help
 from lmfunction._mask import masked_text
@@ -186,7 +186,7 @@ class _Desk:
             raise _placed(error, bindings) from None
         if not following:
             return emitted
-        if emitted is NOTHING and gather(cmdlet, values, self.engine).arguments.get("what_if", self.door.what_if):
+        if emitted is NOTHING and is_dry(gather(cmdlet, values, self.engine).arguments, self.engine, self.door):
             return NOTHING
         fed = emitted is not NOTHING and (not isinstance(emitted, InvokeResult) or emitted.ok)
         return pipeline.run([emitted] if fed else [], following)

@@ -75,7 +75,7 @@ def ask_for(
     """
     wanted = answer or name
     told = [visible(line, one_line=True) for line in lines]
-    question = "\n".join([*told, f"{visible(essential, one_line=True)}Type {visible(wanted)} to go on: "])
+    question = "\n".join([*told, visible(essential, one_line=True), f"Type {visible(wanted)} to go on: "])
     asked_at = clock()
     try:
         typed = door.ask(question)
@@ -113,7 +113,7 @@ def told(intent: Intent, caller: Identity | str, account: str | None, objects: s
         arn = function.arn(region, account) if account is not None else function.name
         lines.append(f"  Function: {arn}{f'   Qualifier: {qualifier}' if qualifier else ''}")
     often = "" if objects is None else f"   Objects: {objects}"
-    return lines, f"Account: {account or 'not known'}   Region: {region}{often}   "
+    return lines, f"Account: {account or 'not known'}   Region: {region}{often}"
 
 
 def nobody(intent: Intent, question: Question) -> str:

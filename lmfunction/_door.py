@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -27,15 +27,21 @@ def _ignore(*_: Any) -> None:
     return None
 
 
+def what_if_set(environ: Mapping[str, Any]) -> bool:
+    """Whether LMFUNCTION_WHAT_IF asks for every call to be shown and not sent. Any text but a plain no is a yes."""
+    return str(environ.get("LMFUNCTION_WHAT_IF") or "").strip().casefold() not in ("", "0", "false", "no", "off")
+
+
 @dataclass(frozen=True)
 class Door:
     """One door's services.
 
     `tell` gets messages that are not results; `show` displays an object beside what is emitted; `ask` returns the
-    answer to a question, or None when nobody can answer; `assign` sets a variable of the user (None: there are none).
+    answer to a question (empty when the input ends), or None when nobody can answer; `assign` sets a variable of the
+    user (None: there are none).
     `show_error` displays an error that the line goes on after; a door without it tells the error's words.
-    `progress` gives those who are shown how a wait goes on, in the thread that asks; `progress_action` says whether they
-    are when the line does not.
+    `progress` gives those who are shown how a wait goes on, in the thread that asks; `progress_action` says whether
+    they are when the line does not.
     `shows_failures` when a failed function's card is the door's business, so that the value need not show it again.
     """
 

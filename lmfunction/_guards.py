@@ -21,6 +21,7 @@ from lmfunction._identity import Identity
 from lmfunction._intent import Intent
 from lmfunction._profile_values import Profile
 from lmfunction._text import one_line
+from lmfunction._transport import endpoint_of
 from lmfunction.errors import GuardError, InvocationInterrupted, LMError
 
 
@@ -107,7 +108,7 @@ def confirm_repeats(intent: Intent, arguments: Mapping[str, Any], engine: Engine
         return
     with _failing_closed(intent):
         lines = [f"Delivery AtLeastOnce through profile {profile.name}: what may have run already is sent again."]
-        essential = f"{intent.name} may run more than once for the same object. "
+        essential = f"{intent.name} may run more than once for the same object."
         if ask_for(intent.name, lines, essential, door, engine.clock, answer="twice") is None:
             raise GuardError(
                 f"{intent.name}: Delivery AtLeastOnce through profile {profile.name} needs somebody to consent to it, "
@@ -182,7 +183,7 @@ def _caller(intent: Intent, question: Question, engine: Engine) -> Identity | st
 
     STS is not asked where perhaps nobody reads the answer, nor, unless the profile wants it, an emulator.
     """
-    local = is_loopback(intent.place.connection.endpoint_url)
+    local = is_loopback(endpoint_of(intent.place.connection))
     if question == "if anybody" or (question == "yes" and local):
         return engine.identities.remembered(intent.place) or "not asked"
     try:

@@ -18,7 +18,7 @@ from lmfunction._client import Connections
 from lmfunction._connection import EMBEDDED_ACCOUNT, Place
 from lmfunction._endpoint import is_loopback
 from lmfunction._text import ascii_only, shorten
-from lmfunction._transport import Doubt, translate
+from lmfunction._transport import Doubt, endpoint_of, translate
 from lmfunction.errors import GuardError, LMError, ProfileError
 
 _HARMLESS: Final = Doubt("STS brought no answer", "Nothing was sent.", harmless=True)
@@ -100,7 +100,7 @@ def _untold(error: LMError, connection: Connection) -> LMError:
         return error
     why = str(error.args[0]).removeprefix("Nothing was sent: ").partition("\n")[0].rstrip(".")
     told = f"STS could not be asked whose credentials these are: {why}. Nothing was sent"
-    if is_loopback(connection.endpoint_url):
+    if is_loopback(endpoint_of(connection)):
         return GuardError(f"{told}; when this endpoint has no STS, name one in AWS_ENDPOINT_URL_STS.")
     return GuardError(f"{told}; sign in again when the credentials have expired, or repeat it later.")
 

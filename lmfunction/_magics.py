@@ -5,6 +5,7 @@ Loading costs the parameter table alone; what runs a line is imported by the fir
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import threading
@@ -95,7 +96,7 @@ class LMFunction(Magics):
 
     def _run(self, action: Callable[..., Any], local_names: Mapping[str, Any] | None) -> Any:
         """What `action` emits, given the shared engine, this notebook's door, its defaults, and who sees results."""
-        from lmfunction._door import NOTHING, Door
+        from lmfunction._door import NOTHING, Door, what_if_set
         from lmfunction._session import default_session
         from lmfunction._values import Scope
 
@@ -107,7 +108,7 @@ class LMFunction(Magics):
             show_error=display,
             ask=self._ask,
             assign=self._assign,
-            what_if=self.what_if,
+            what_if=self.what_if or what_if_set(os.environ),
             progress=self._viewers,
             progress_action="Continue" if self.progress else "SilentlyContinue",
         )
@@ -198,7 +199,7 @@ class LMFunction(Magics):
         try:
             return input(question)
         except EOFError:
-            return None
+            return ""
         except RuntimeError as error:
             if type(error).__name__ == "StdinNotImplementedError":  # papermill, nbconvert: nobody is there
                 return None

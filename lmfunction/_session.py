@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import warnings
@@ -11,7 +12,7 @@ from typing import Any, Self
 from lmfunction import _runners
 from lmfunction._auth import Credential
 from lmfunction._defaults import Defaults
-from lmfunction._door import NOTHING, Door, Level
+from lmfunction._door import NOTHING, Door, Level, what_if_set
 from lmfunction._engine import Engine
 from lmfunction._gathered import refuse_exclusive
 from lmfunction._help import cmdlet_help
@@ -46,7 +47,7 @@ def _ask(question: str) -> str | None:
     try:
         return input(question)
     except EOFError:
-        return None
+        return ""
 
 
 class _PlanCatcher:
@@ -67,6 +68,7 @@ def python_door(show: Callable[[Any], None], error_action: str = "Continue") -> 
         ask=_ask,
         show=show,
         shows_failures=False,
+        what_if=what_if_set(os.environ),
         progress=_viewers,
         progress_action="SilentlyContinue",
     )
@@ -100,6 +102,7 @@ class Session:
     """Connections, credentials and defaults that calls share.
 
     The keywords are those parameters of `Invoke-LMFunction` that say where calls go; each call can override them.
+    With `what_if` whatever changes something is shown and not sent; what only reads is sent.
     Use it as a context manager, or `close()` it, to close its connections.
     """
 
@@ -114,6 +117,7 @@ class Session:
         client_config: Mapping[str, Any] | None = None,
         timeout_sec: float | None = None,
         retry_policy: RetryPolicy | None = None,
+        what_if: bool = False,
     ) -> None:
         given = {
             "ProfileName": profile_name,
@@ -127,6 +131,7 @@ class Session:
         self.engine = Engine(
             policy=retry_policy or RetryPolicy(),
             fixed={name: value for name, value in given.items() if value is not None},
+            what_if=what_if,
         )
 
     @property

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from lmfunction._commands import run_arguments
-from lmfunction._door import Door
+from lmfunction._door import Door, what_if_set
 from lmfunction._help import overview
 from lmfunction._progress_lines import columns_of
 from lmfunction._session import default_session
@@ -56,6 +56,7 @@ class Terminal(TextDoor):
             tell=self.tell,
             show=self.show,
             ask=self._ask,
+            what_if=what_if_set(self.environ),
             progress=self.viewers,
         )
 
@@ -82,7 +83,7 @@ class Terminal(TextDoor):
         self.stderr.write(question)
         self.stderr.flush()
         answer: str = self.stdin.readline()
-        return answer.rstrip("\n") if answer else None
+        return answer.rstrip("\n")
 
     def _read(self, limit: int) -> bytes:
         content: bytes = self.stdin.buffer.read(limit)

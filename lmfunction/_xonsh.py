@@ -19,7 +19,7 @@ from lmfunction._blank import Surroundings
 from lmfunction._catalog import Catalog
 from lmfunction._commands import run_arguments, run_line, run_pipeline
 from lmfunction._common_rows import ACTIONS
-from lmfunction._door import Door
+from lmfunction._door import Door, what_if_set
 from lmfunction._help import overview
 from lmfunction._interrupts import interruptible, patient
 from lmfunction._json_lines import read_objects
@@ -121,7 +121,7 @@ class XonshDoor(TextDoor):
             show=self.show,
             ask=_ask,
             assign=self.names.__setitem__,
-            what_if=bool(self.environment.get("LMFUNCTION_WHAT_IF")),
+            what_if=what_if_set(self.environment),
             progress=self.viewers if self.foreground else tuple,
             progress_action="Continue" if self.environment.get("LMFUNCTION_PROGRESS", True) else "SilentlyContinue",
         )
@@ -243,5 +243,4 @@ def _ask(question: str) -> str | None:
         return None
     stderr.write(question)
     stderr.flush()
-    answer = stdin.readline()
-    return answer.rstrip("\n") if answer else None
+    return stdin.readline().rstrip("\n")
