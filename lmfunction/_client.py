@@ -15,7 +15,7 @@ from lmfunction._boto import Connection
 from lmfunction._cards import plan_card
 from lmfunction._connection import EMBEDDED_ACCOUNT, Place, resolve_place
 from lmfunction._model import InvokeResult
-from lmfunction._names import FunctionName, parse_function_name
+from lmfunction._names import FunctionName, check_once_key, parse_function_name
 from lmfunction._prepare import Warn, build_request
 from lmfunction._profile_values import Profile
 from lmfunction._render.card import Card
@@ -35,6 +35,8 @@ class Plan:
     request: InvokeRequest
     place: Place
     account_before: str | None = None  # the one that the last call with the same credentials went to
+    once_key: str | None = None
+    once_told: str = ""  # what would become of the key
 
     @property
     def function(self) -> FunctionName:
@@ -78,7 +80,8 @@ class Plan:
         named = f", {self.arn}" if self.arn else ""
         where = f"{self.endpoint}, account {self.account}, region {request.target.region}{named}"
         where += f", {len(request.payload):,} bytes"
-        return f'What if: Performing the operation "Invoke-LMFunction" on target "{request.label}" at {where}.'
+        once = f" OnceKey {self.once_key}: {self.once_told}." if self.once_told else ""
+        return f'What if: Performing the operation "Invoke-LMFunction" on target "{request.label}" at {where}.{once}'
 
     def card(self) -> Card:
         """The card that notebooks and terminals show."""
@@ -146,7 +149,9 @@ def make_plan(
         profile_name=place.profile_name,
         aws_profile=place.connection.aws_profile,
     )
-    return Plan(build_request(arguments, target, warn=warn, given=given), place)
+    key = arguments.get("once_key")
+    request = build_request(arguments, target, warn=warn, given=given)
+    return Plan(request, place, once_key=None if key is None else check_once_key(key))
 
 
 def send_plan(plan: Plan, connections: Connections, policy: RetryPolicy, again: Again | None = None) -> InvokeResult:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from lmfunction._batch import Batch
 from lmfunction._client import Plan, make_plan, send_plan
+from lmfunction._dispatch import dispatch, foretold, refusals_noted
 from lmfunction._door import NOTHING, Door
 from lmfunction._emission import selector
 from lmfunction._engine import Engine
@@ -39,9 +40,13 @@ class Call:
 
     def send(self, engine: Engine) -> InvokeResult:
         """Sends the plan. Raises what `send_plan` raises, and GuardError when what was cleared is no more so."""
+        door = self.notices.door
         if self.clearance is not FREE:
-            self.clearance.verify(intent_of(self.plan), engine)
-        result = self._sent(engine)
+            with refusals_noted(self.plan, engine, door):
+                self.clearance.verify(intent_of(self.plan), engine)
+        result = dispatch(
+            self.plan, engine, door, lambda: self._sent(engine), lambda request: self._again(request, engine)
+        )
         if self.notices.talkative:
             for attempt in result.attempt_log:
                 self.notices.verbose(f"attempt: {attempt.outcome} {attempt.code} {attempt.elapsed_ms:.0f} ms")
@@ -57,7 +62,7 @@ class Call:
 
     def _again(self, request: InvokeRequest, engine: Engine) -> InvokeResult:
         """What `replay` of the result gives: another call, which passes the guards itself."""
-        plan = dataclasses.replace(self.plan, request=request)
+        plan = dataclasses.replace(self.plan, request=request, once_key=None)  # who says `replay` wants it sent again
         clearance = _cleared(plan, self.gathered.arguments, engine, self.notices.door, None)
         return dataclasses.replace(self, plan=plan, clearance=clearance).send(engine)
 
@@ -113,7 +118,8 @@ def intent_of(plan: Plan, *, alone: bool = True) -> Intent:
 def _cleared(plan: Plan, arguments: Mapping[str, Any], engine: Engine, door: Door, batch: Batch | None) -> Clearance:
     if not concerned(plan.place.profile, arguments):
         return FREE
-    return clear(intent_of(plan, alone=batch is None), arguments, engine, door, batch)
+    with refusals_noted(plan, engine, door):
+        return clear(intent_of(plan, alone=batch is None), arguments, engine, door, batch)
 
 
 def _show(plan: Plan, engine: Engine, door: Door, batch: Batch | None) -> None:
@@ -122,6 +128,7 @@ def _show(plan: Plan, engine: Engine, door: Door, batch: Batch | None) -> None:
         foresee(intent_of(plan))
     remembered = engine.identities.remembered(plan.place)
     plan = dataclasses.replace(plan, account_before=remembered.account if remembered is not None else None)
+    plan = foretold(plan, engine, door)
     if batch is None:
         door.show(plan.resolved())
     else:

@@ -74,7 +74,7 @@ class DayFile:
         """Appends those of the lines whose ids the file does not hold."""
         by_id = {match.group(): line for line in lines if (match := _ID.search(line))}
         with self._locked() as descriptor:
-            if os.fstat(descriptor).st_size:
+            if self._mended_end(descriptor):  # the rest of a line that was cut is no line that is there
                 with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as written:
                     by_id = {mark: line for mark, line in by_id.items() if written.find(mark) < 0}
             if by_id:
@@ -107,14 +107,19 @@ class DayFile:
 
     def _write(self, descriptor: int, lines: Sequence[bytes]) -> None:
         data = b"".join([line + b"\n" for line in lines])
-        end = os.fstat(descriptor).st_size
-        if end not in (0, self.end):
-            end = _mended(descriptor, end)
+        end = self._mended_end(descriptor)
         written = os.write(descriptor, data)
-        if written < len(data):
+        try:
+            while written < len(data):  # a disk that is full takes what fits, and tells why only of the next write
+                written += os.write(descriptor, data[written:])
+        except OSError:
             os.ftruncate(descriptor, end)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
+            raise
         self.end = end + written
+
+    def _mended_end(self, descriptor: int) -> int:
+        end = os.fstat(descriptor).st_size
+        return end if end in (0, self.end) else _mended(descriptor, end)
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lmfunction._audit import Audits
 from lmfunction._client import Connections
 from lmfunction._defaults import Defaults
 from lmfunction._history import History
 from lmfunction._hooks import Hooks
 from lmfunction._identity import Identities
+from lmfunction._once_store import OnceStore
 from lmfunction._retry import RetryPolicy
 from lmfunction._shell import Shell
 
@@ -28,5 +30,7 @@ class Engine:
     shell: Shell = field(default_factory=Shell)  # what Set-AWSCredential and Set-DefaultAWSRegion left
     history: History = field(default_factory=History)
     identities: Identities = field(default_factory=Identities)
+    audits: Audits | None = field(default_factory=Audits)  # None: nothing is written down, for nothing will be sent
+    once: OnceStore = field(default_factory=OnceStore)
     what_if: bool = False  # a Session's own: what changes something is shown and not sent
     clock: Callable[[], float] = time.time  # of confirmations; a monotonic one stands still in a sleeping laptop

@@ -65,7 +65,8 @@ def _check_call(stage: InvokeStage, after_results: bool) -> None:
         stage.door, tell=_nothing, show=_nothing, assign=None if stage.door.assign is None else _nothing
     )
     if "FunctionName" in stage.values:
-        prepare({**stage.values, "WhatIf": True, "Verbose": False, "Debug": False}, stage.engine, silent)
+        engine = dataclasses.replace(stage.engine, audits=None)
+        prepare({**stage.values, "WhatIf": True, "Verbose": False, "Debug": False}, engine, silent)
 
 
 def _check_members(stage: VerbStage) -> None:

@@ -90,14 +90,14 @@ def lines_of(content: bytes) -> Iterator[bytes]:
 
 
 def write_at(descriptor: int, data: bytes, offset: int) -> None:
-    """Writes all of `data` at `offset`. Raises OSError, also when only a part could be written."""
-    if hasattr(os, "pwrite"):
-        written = os.pwrite(descriptor, data, offset)
-    else:
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        written = os.write(descriptor, data)
-    if written < len(data):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    """Writes all of `data` at `offset`. Raises OSError; a part may be written then."""
+    written = 0
+    while written < len(data):  # a disk that is full takes what fits, and tells why only of the next write
+        if hasattr(os, "pwrite"):
+            written += os.pwrite(descriptor, data[written:], offset + written)
+        else:
+            os.lseek(descriptor, offset + written, os.SEEK_SET)
+            written += os.write(descriptor, data[written:])
 
 
 def read_all(descriptor: int) -> bytes:

@@ -170,6 +170,12 @@ class InvokeStage(Stage):
 
     def _each(self, objects: Iterator[Any], flow: Flow, total: int | None) -> Iterator[Any]:
         arguments = gather(INVOKE, self.values, self.engine).arguments
+        if "once_key" in arguments:
+            raise ParameterError(
+                "OnceKey names one call, and several objects come in; nothing was sent. Give each object a FunctionName"
+                " and an OnceKey of its own.",
+                parameter="OnceKey",
+            )
         door = replace(self.door, error_action=arguments.get("error_action", self.door.error_action))
         viewers = wanted(arguments, door.progress_action, door.progress)
         try:

@@ -15,7 +15,13 @@ def config_folder(environ: Mapping[str, str] = os.environ) -> pathlib.Path:
 
 
 def state_folder(environ: Mapping[str, str] = os.environ) -> pathlib.Path:
-    """Where the program keeps what must outlive it: `~/.local/state/lmfunction`, `%LOCALAPPDATA%` on Windows."""
+    """Where the program keeps what must outlive it: `~/.local/state/lmfunction`, `%LOCALAPPDATA%` on Windows.
+
+    `$LMFUNCTION_STATE` names another folder.
+    """
+    named = environ.get("LMFUNCTION_STATE", "")
+    if named:
+        return pathlib.Path(named).expanduser().absolute()
     return _base(environ, "XDG_STATE_HOME", ".local/state", "LOCALAPPDATA") / "lmfunction"
 
 

@@ -11,7 +11,7 @@
      |- FunctionError    the function ran and failed; `.result` holds its answer
      |- ExpectationError an `expect` in a pipeline was not met
      |- BulkError        some of many invocations did not succeed
-     `- JournalError     the journal of a bulk run cannot be used
+     `- JournalError     the journal of a bulk run, or the store of once keys, cannot be used
     KeyboardInterrupt
      `- InvocationInterrupted   Ctrl-C while waiting; says what is known
     UserWarning
@@ -291,7 +291,7 @@ class ExpectationError(LMError):
 
 
 class JournalError(LMError):
-    """The journal of a bulk run cannot be used."""
+    """The journal of a bulk run, or the store of once keys, cannot be used."""
 
     _kind = "ConstructionFailure"
 
