@@ -32,8 +32,8 @@ from lmfunction._waiting import tick
 from lmfunction.errors import BulkError, FunctionError, InvocationInterrupted, LMError, ServiceError, TransportError
 
 OnResult = Callable[[InvokeResult], None]
-# Whatever the defaults say: each call is waited for and brings its REPORT line.
-_FIXED: Final = {"InvocationType": "RequestResponse", "LogType": "Tail"}
+# Whatever the defaults say: each call is sent, waited for and brings its REPORT line.
+_FIXED: Final = {"InvocationType": "RequestResponse", "LogType": "Tail", "OnceKey": None, "DurableExecutionName": None}
 
 
 def measure(values: Mapping[str, Any], engine: Engine, door: Door, on_result: OnResult) -> Any:
@@ -54,7 +54,8 @@ def measure(values: Mapping[str, Any], engine: Engine, door: Door, on_result: On
     if call is None:
         door.show(PlannedMeasurement(batch.plan.first[0].resolved(), count, limit))
         return NOTHING
-    run = _Run(Measurement(call.plan.request.label, count, limit), call, door, on_result)
+    redaction = call.plan.place.profile.redaction
+    run = _Run(Measurement(call.plan.request.label, count, limit, redaction), call, door, on_result)
     if "out_variable" in arguments:
         assign(door, arguments["out_variable"], run.found)  # now, so that an interrupted one can be looked at
     viewers = wanted(arguments, door.progress_action, door.progress)
@@ -150,6 +151,7 @@ class _Run:
         sample = sample_of(number, outcome)
         self.found.add(sample)
         if isinstance(outcome, InvokeResult):
+            self.found.redaction = outcome.redaction  # which knows the secrets that were looked up for the call
             self.on_result(outcome)
         if sample.ok:
             return

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lmfunction._cards import failure_told
 from lmfunction._model import InvokeResult, Outcome
+from lmfunction._redact import NONE, Redaction
 from lmfunction._render.card import Card, Section, Tone
 from lmfunction._spread import Spread, histogram
 from lmfunction._text import duration, one_line
@@ -58,7 +61,7 @@ def sample_of(number: int, found: InvokeResult | LMError) -> Sample:
             found.request_id,
             found.attempts,
             throttles,
-            "" if found.error is None else str(found.error),
+            "" if found.error is None else " ".join(failure_told(found.error, found.redaction).split()),
             None if found.ok else found,
         )
     outcome = Outcome(getattr(found, "outcome", Outcome.NOT_SENT))
@@ -76,11 +79,12 @@ class Measurement:
     follows for memory, timeout and cost.
     """
 
-    def __init__(self, label: str, count: int, throttle_limit: int = 1) -> None:
+    def __init__(self, label: str, count: int, throttle_limit: int = 1, redaction: Redaction = NONE) -> None:
         self.label = label
         self.count = count
         self.throttle_limit = throttle_limit
         self.elapsed_ms = 0.0
+        self.redaction = redaction
         self._samples: list[Sample] = []
 
     def add(self, sample: Sample) -> None:
@@ -279,6 +283,7 @@ class Measurement:
             tuple(fact for fact in head if fact),
             tuple(self._sections()),
             {name: value for name, value in figures.items() if name not in ("Facts", "Errors")},
+            self.redaction,
         )
 
     def _sections(self) -> Iterator[Section]:
@@ -319,6 +324,9 @@ class Measurement:
 
     def _column(self, take: Callable[[Report], Any]) -> list[Any]:
         return [take(s.report) if s.report is not None else None for s in self.samples]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "redaction": dataclasses.replace(self.redaction, secrets=())}
 
     def __len__(self) -> int:
         return len(self._samples)
