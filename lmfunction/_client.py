@@ -18,7 +18,7 @@ from lmfunction._model import InvokeResult
 from lmfunction._names import FunctionName, check_once_key, parse_function_name
 from lmfunction._prepare import Warn, build_request
 from lmfunction._profile_values import Profile
-from lmfunction._render.card import Card
+from lmfunction._render.card import Card, Section
 from lmfunction._request import InvokeRequest, Target
 from lmfunction._retry import RetryPolicy, send_with_retries
 from lmfunction._secret_values import Known, SecretValues, hide
@@ -85,7 +85,11 @@ class Plan:
 
     def card(self) -> Card:
         """The card that notebooks and terminals show."""
-        return plan_card(self.request, self.account, self.endpoint, self.place.profile.redaction, arn=self.arn)
+        card = plan_card(self.request, self.account, self.endpoint, self.place.profile.redaction, arn=self.arn)
+        if not self.once_told:
+            return card
+        once = Section("OnceKey", [(self.once_key, self.once_told)], "pairs")
+        return dataclasses.replace(card, sections=(*card.sections, once))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         from lmfunction._render import mime_bundle
