@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lmfunction._cards import failure_told
 from lmfunction._model import Outcome
 from lmfunction._redact import NONE, Redaction
-from lmfunction._render.card import Card, Section, Tone
+from lmfunction._render.card import Bar, Card, Section, Tone
 from lmfunction._text import duration, one_line
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 20  # payloads
 _GROUPED: Final = 1_000  # failures that are looked into; the others are counted
-_BAR: Final = 24  # characters of the longest bar
 _BUCKETS: Final = 8
 _MANY: Final = 20  # calls of which a hundredth part is worth a word
 _STEPS: Final = (1, 2, 5)
@@ -144,7 +143,7 @@ def _failure_sections(tally: _Tally, bad: int) -> tuple[Section, ...]:
     pairs = [
         (
             f"{group.count:,} × {group.outcome}",
-            f"{one_line(group.told, 500)} ({'object' if group.count == 1 else 'objects'} {_places(group)})",
+            one_line(f"{group.told} {_places(group)}", 600),
         )
         for group in sorted(tally.groups.values(), key=lambda group: -group.count)
     ]
@@ -153,7 +152,9 @@ def _failure_sections(tally: _Tally, bad: int) -> tuple[Section, ...]:
 
 
 def _places(group: _Group) -> str:
-    return ", ".join(f"{place:,}" for place in group.objects) + (", …" if group.count > len(group.objects) else "")
+    """Where the failures of a group stand in the input, from 1."""
+    places = ", ".join(map(str, group.objects)) + (", …" if group.count > len(group.objects) else "")
+    return f"(object{'' if group.count == 1 else 's'} {places})"
 
 
 def _outcome_sections(tally: _Tally) -> tuple[Section, ...]:
@@ -172,7 +173,7 @@ def _latency_sections(latencies: list[float]) -> tuple[Section, ...]:
     figures = {name: duration(quantile(ordered, share)) for name, share in shares.items()}
     sections = [Section("Latency", [figures], "table")]
     if len(ordered) >= _MANY and ordered[0] < ordered[-1]:
-        sections.append(Section("Latency of the calls", _bars("time", histogram(latencies)), "table"))
+        sections.append(Section("Latency histogram", _bars("time", histogram(latencies)), "table"))
     return tuple(sections)
 
 
@@ -206,12 +207,7 @@ def _payload_sections(tally: _Tally) -> tuple[Section, ...]:
 
 def _bars(name: str, rows: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
     most = max(count for _, count in rows)
-    return [{name: label, "calls": count, "": _bar(count / most)} for label, count in rows]
-
-
-def _bar(share: float) -> str:
-    halves = max(round(share * _BAR * 2), 1) if share else 0
-    return "█" * (halves // 2) + "▌" * (halves % 2)
+    return [{name: label, "calls": count, "": Bar(count / most)} for label, count in rows]
 
 
 def _nice(step: float) -> float:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from lmfunction._request import InvokeRequest
     from lmfunction._wire import Report
 
+_MEANING: Final = {202: "queued, its answer is not awaited", 204: "allowed, not run"}
+_NEAR: Final = 0.9  # of the memory: the next larger event may end in Runtime.OutOfMemory
 _STATUS: Final = {200: ("OK", Tone.OK), 202: ("ACCEPTED", Tone.INFO), 204: ("DRY RUN OK", Tone.DRYRUN)}
 
 
@@ -32,16 +34,18 @@ def result_card(result: InvokeResult) -> Card:
     status, tone = _STATUS.get(result.status_code, (str(result.status_code), Tone.INFO))
     if not result.ok:
         status, tone = "FAILED", Tone.FAILED
-    if result.replayed:
+    elif result.replayed:
         status, tone = "REPLAYED", Tone.INFO
     report = result.report
     facts = [
         f"ran at {result.first_run}, not sent again" if result.replayed else "",
         str(result.status_code),
+        _MEANING.get(result.status_code, ""),
         duration(result.elapsed_ms),
         size(len(result.raw_payload)) if result.raw_payload else "",
         f"version {result.executed_version}" if result.executed_version else "",
         "cold start" if report and report.cold_start else "",
+        _memory_warning(report),
         f"{result.attempts} attempts" if result.attempts > 1 else "",
         result.request.target.region,
         f"RequestId {result.request_id}" if result.request_id else "",
@@ -141,6 +145,11 @@ def _memory(report: Report) -> str:
     if used is None or not whole:
         return _figure(used, "MB")
     return f"{used:,} of {whole:,} MB ({used / whole:.0%})"
+
+
+def _memory_warning(report: Report | None) -> str:
+    used, whole = (report.max_memory_used_mb, report.memory_size_mb) if report is not None else (None, None)
+    return f"memory {used / whole:.0%} full" if used and whole and used / whole >= _NEAR else ""
 
 
 def _log_sections(result: InvokeResult) -> tuple[Section, ...]:

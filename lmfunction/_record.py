@@ -17,12 +17,12 @@ _MOST_COLUMNS: Final = 6
 _COLUMNS: Final = {
     "FunctionConfiguration": (
         "FunctionName",
-        "Version",
         "Runtime",
         "MemorySize",
         "Timeout",
         "CodeSize",
         "LastModified",
+        "Version",
     ),
     "AliasConfiguration": ("Name", "FunctionVersion", "Description"),
     "EventSourceMappingConfiguration": ("UUID", "State", "EventSourceArn", "FunctionArn", "BatchSize", "LastModified"),
@@ -66,6 +66,9 @@ class Record(Mapping[str, Any]):
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *self._members})
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._members)
 
     def __getstate__(self) -> tuple[str, dict[str, Any], str]:
         return self._type, self._members, self._title

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 from lmfunction._redact import HIDDEN, Path, Redaction
 from lmfunction._text import one_line, size
 
-from .card import Section
+from .card import Bar, Section
 from .leaf import EDGE, beginning, end, label, leaf, line
 from .lines import innermost_last, lines_of
 from .walk import branch, brief, hidden, step
@@ -32,13 +32,16 @@ class Words:
     whole: bool = True  # whether `text` is all of it
 
 
+Cell: TypeAlias = str | Bar
+
+
 @dataclass(frozen=True)
 class Table:
     """The first rows and columns of many; `numeric` columns are aligned right."""
 
     columns: tuple[str, ...]
     numeric: tuple[bool, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
     all_rows: int
     all_columns: int
     shortened: bool = False  # whether a cell shows less than its value
@@ -157,10 +160,12 @@ class _Rows:
             shortened=any(self._shortened(row[name]) for row in head for name in kept if name in row),
         )
 
-    def _cell(self, index: int, row: Mapping[object, object], name: object) -> str:
+    def _cell(self, index: int, row: Mapping[object, object], name: object) -> Cell:
         if name not in row:
             return ""
         value = row[name]
+        if type(value) is Bar:
+            return value
         if hidden(value, self._redaction, self._path(index, name)):
             return HIDDEN
         if type(value) is str:

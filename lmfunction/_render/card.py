@@ -24,6 +24,13 @@ class Tone(enum.Enum):
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A table cell that is a bar: `share` (0 to 1) of the longest one."""
+
+    share: float
+
+
+@dataclass(frozen=True)
 class Section:
     """One titled part of a card.
 

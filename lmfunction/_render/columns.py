@@ -8,6 +8,7 @@ from typing import Final
 
 GAP: Final = "  "  # between the columns of a table
 _FAIR: Final = 40  # what a column may ask for before the others have what they need
+_PARTING: Final = "/.,:;-_&=)("
 _SLIVER: Final = 16  # below this a shortened column says nothing
 
 
@@ -22,12 +23,18 @@ def wrap(text: str, width: int, hang: str = "") -> Iterator[str]:
     plain = text.isascii()
     while True:
         end = fitting(text, start, max(width - len(prefix), 1), plain)
-        if end < len(text):  # after a blank, if there is one in the last third
-            end = text.rfind(" ", end - (end - start) // 3, end) + 1 or end
+        if end < len(text):
+            end = _good_end(text, start, end)
         yield prefix + text[start:end]
         if end >= len(text):
             return
         start, prefix = end, hang
+
+
+def _good_end(text: str, start: int, end: int) -> int:
+    """After a blank in the last half, else after what parts a path or name in the last third, else where it is full."""
+    blank = text.rfind(" ", end - (end - start) // 2, end) + 1
+    return blank or max(text.rfind(mark, end - (end - start) // 3, end) + 1 for mark in _PARTING) or end
 
 
 def clip(text: str, width: int) -> str:

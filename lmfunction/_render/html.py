@@ -1,8 +1,8 @@
 """Cards as HTML that is safe to store, to sanitise and to read on a light or dark page.
 
-Nothing from outside ever reaches a tag or an attribute: every attribute here is a constant. The styles are the ones
-JupyterLab's sanitizer keeps (no `<style>`, no variables, no flex), because a notebook somebody else executed is
-sanitised when it is opened. Text keeps the page's own colour; only the badge brings its own pair.
+Nothing from outside ever reaches a tag or an attribute: every attribute here is a constant, but for a bar's width. The
+styles are the ones JupyterLab's sanitizer keeps (no `<style>`, no variables, no flex), because a notebook somebody else
+executed is sanitised when it is opened. Text keeps the page's own colour; only the badge brings its own pair.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Final
 from lmfunction._redact import Redaction
 from lmfunction._text import shorten, size
 
-from .body import Data, Limits, Pairs, Table, Words, body_of, note, shown_part, shown_rows, weight
-from .card import Card, Section, Tone
+from .body import Cell, Data, Limits, Pairs, Table, Words, body_of, note, shown_part, shown_rows, weight
+from .card import Bar, Card, Section, Tone
 from .leaf import label
-from .lines import frame_styles, level, lines_of
+from .lines import TAB, frame_styles, level, lines_of
 from .markup import GROWTH, INERT, Room, escaped
 from .room import Piece, share
 from .walk import Event, Shape, Step, Walk
@@ -53,11 +53,14 @@ _EDGE_LINE: Final = "<div style='padding-left:14px'>"
 _INNER: Final = "<div style='padding-left:14px'>"
 _FOLD: Final = "<summary style='cursor:pointer'>"
 _DIM: Final = "<span style='opacity:0.75'>"
+_WHOLE: Final = "<span style='white-space:nowrap'>"
 _NOTE: Final = "<div style='margin-top:4px;font-size:12px;opacity:0.75'>"
 _SECTION: Final = "<details{} style='margin-top:8px'><summary style='cursor:pointer;font-size:12px;font-weight:600'>"
-_CELL: Final = "padding:2px 20px 2px 0;white-space:nowrap"
-_ROW: Final = "<tr style='border-bottom:1px solid rgba(128,128,128,0.3)'>"
-_PAIR: Final = "padding:1px 20px 1px 0;border:none;vertical-align:top;text-align:left"
+_CELL: Final = "padding:2px 20px 2px 0;line-height:1.5;white-space:nowrap"
+# JupyterLab stripes the rows of every table; lines do in all front ends, and on any background.
+_ROW: Final = "<tr style='border-bottom:1px solid rgba(128,128,128,0.3);background:transparent'>"
+_PAIR_ROW: Final = "<tr style='background:transparent'>"
+_PAIR: Final = "padding:1px 20px 1px 0;border:none;line-height:1.5;vertical-align:top;text-align:left"
 _GRID: Final = (
     "<div style='margin:4px 0 0 0;max-height:520px;overflow:auto'>"
     "<table{} style='border-collapse:collapse;border:none;margin:0;font-size:12px;line-height:1.5;{}'>"
@@ -73,7 +76,10 @@ _STYLE: Final = {
     "warn": f"<span style='{_FLAG} {EDGE[Tone.WARNING]}'>",
 }
 
+_BAR: Final = f"<div style='background:{EDGE[Tone.INFO]};width:{{}}px;height:8px'></div>"
+_BAR_WIDTH: Final = 200
 _ROWS: Final = 20
+_WHOLE_FACT: Final = 60  # characters of a fact that is not wrapped: a request id
 _COLUMNS: Final = 12
 _CELL_TEXT: Final = 80  # characters
 _LONG_LINE: Final = 4_000  # characters of a log line
@@ -106,12 +112,16 @@ def _header(card: Card) -> str:
         f"font-size:11px;font-weight:700;letter-spacing:0.5px'>{escaped(label(card.status, 40, card.redaction))}</span>"
     )
     title = f"{_NAME}{escaped(label(card.title, 200, card.redaction))}</code>"
-    facts = "".join(f" · {escaped(label(fact, 120, card.redaction))}" for fact in card.facts[:20])
+    facts = "".join(f" · {_fact(label(fact, 120, card.redaction))}" for fact in card.facts[:20])
     return (
         f"<div class='{INERT}' style='border:1px solid rgba(128,128,128,0.4);border-left:4px solid {EDGE[card.tone]};"
         "border-radius:4px;padding:8px 12px 10px 12px;margin:4px 0;line-height:1.5;font-size:13px'>"
         f"<div>{badge} &nbsp;{title}{_DIM}{facts}</span></div>"
     )
+
+
+def _fact(text: str) -> str:
+    return f"{_WHOLE}{escaped(text)}</span>" if len(text) <= _WHOLE_FACT else escaped(text)
 
 
 def _section(section: Section, redaction: Redaction, limit: int) -> Piece:
@@ -171,7 +181,7 @@ def _lines(room: Room, words: Words) -> str:
     shown, cut, left = 0, not words.whole, room.left
     taken: list[str] = []
     for at in reversed(order) if words.from_end else order:
-        line = lines[at]
+        line = lines[at].replace("\t", TAB)
         if len(line) > _LONG_LINE:
             cut, line = True, shorten(line, _LONG_LINE if taken else max(left // GROWTH, 1))
         markup = _line(line, styles[at]) + "\n"
@@ -210,13 +220,14 @@ def _table(room: Room, table: Table) -> int:
     return shown
 
 
-def _row(cells: tuple[str, ...], numeric: tuple[bool, ...], tag: str) -> str:
+def _row(cells: tuple[Cell, ...], numeric: tuple[bool, ...], tag: str) -> str:
     return _ROW + "".join(_cell(cell, number, tag) for cell, number in zip(cells, numeric, strict=True)) + "</tr>"
 
 
-def _cell(text: str, number: bool, tag: str) -> str:
+def _cell(cell: Cell, number: bool, tag: str) -> str:
+    text = _BAR.format(round(cell.share * _BAR_WIDTH) or 1) if isinstance(cell, Bar) else escaped(cell)
     style = f"{_CELL};text-align:{'right' if number else 'left'}"
-    return f"<{tag} style='{style}'>{escaped(text)}</{tag}>"
+    return f"<{tag} style='{style}'>{text}</{tag}>"
 
 
 def _pairs(room: Room, pairs: tuple[tuple[str, str], ...]) -> int:
@@ -231,7 +242,7 @@ def _pairs(room: Room, pairs: tuple[tuple[str, str], ...]) -> int:
 
 def _pair(name: str, value: str) -> str:
     return (
-        f"<tr><td style='{_PAIR};opacity:0.75;white-space:nowrap'>{escaped(name)}</td>"
+        f"{_PAIR_ROW}<td style='{_PAIR};opacity:0.75;white-space:nowrap'>{escaped(name)}</td>"
         f"<td style='{_PAIR};{_MONO};white-space:pre-wrap;overflow-wrap:break-word'>{escaped(value)}</td></tr>"
     )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+TAB: Final = "  "  # a log's tabs part its fields; a terminal's eight columns would only part them far
 _LOOKED_AT: Final = 5_000  # characters of a line that are searched for a level
 
 _PLATFORM: Final = re.compile(

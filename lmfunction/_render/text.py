@@ -12,10 +12,10 @@ from lmfunction._redact import Redaction
 from lmfunction._text import shorten, size, visible
 
 from .body import Body, Data, Limits, Pairs, Table, Words, body_of, note, shown_part, shown_rows
-from .card import Card, Section, Tone
+from .card import Bar, Card, Section, Tone
 from .columns import GAP, cells, clip, pad, shared, wrap
 from .leaf import label
-from .lines import frame_styles, level, lines_of
+from .lines import TAB, frame_styles, level, lines_of
 from .room import Piece, share
 from .walk import Shape, Step, Walk
 
@@ -26,6 +26,7 @@ _WIDE: Final = 1_000
 _NOTE_ROOM: Final = 300  # bytes kept for a section's note: what is shown, and how to get the rest
 _SECTION_ROOM: Final = 400  # below this share, fewer sections are shown instead of slivers of all
 _HANG: Final = "  "
+_BAR: Final = 24  # columns of the longest bar
 _CELL: Final = 200  # characters of a table cell, before its column is given its width
 
 _BADGE: Final = {
@@ -169,7 +170,7 @@ def _styles(words: Words, lines: list[str]) -> Iterable[str]:
 
 def _wrapped(line: str, words: Words, width: int) -> Iterable[str]:
     """The pieces of a line, last first where the text is taken from its end; later ones hang behind its blanks."""
-    safe = visible(line).expandtabs(4)
+    safe = visible(line).expandtabs(4) if words.kind == "text" else visible(line.replace("\t", TAB))
     blanks = min(len(safe) - len(safe.lstrip(" ")), width // 3)
     parts = wrap(safe, width, "" if words.kind == "text" else " " * blanks + _HANG)
     return reversed(list(parts)) if words.from_end else parts
@@ -192,13 +193,23 @@ def _pairs(body: Pairs, width: int) -> Iterator[Line]:
 
 def _table(body: Table, width: int) -> Iterator[Line]:
     columns = shared(_wanted(body), width)
-    for index, row in enumerate((body.columns, *body.rows)):
+    for index, row in enumerate((body.columns, *_spelled(body))):
         padded = (pad(row[at], size, right=body.numeric[at]) for at, size in enumerate(columns))
         yield Line(GAP.join(padded).rstrip(), "" if index else "dim")
 
 
+def _spelled(body: Table) -> list[list[str]]:
+    """The rows, their bars drawn."""
+    return [[_bar(cell.share) if isinstance(cell, Bar) else cell for cell in row] for row in body.rows]
+
+
+def _bar(share: float) -> str:
+    halves = max(round(share * _BAR * 2), 1) if share else 0
+    return "█" * (halves // 2) + "▌" * (halves % 2)
+
+
 def _wanted(body: Table) -> list[int]:
-    return [max(map(cells, column)) for column in zip(body.columns, *body.rows, strict=True)]
+    return [max(map(cells, column)) for column in zip(body.columns, *_spelled(body), strict=True)]
 
 
 def _table_note(body: Table, width: int, rows: int) -> str:

@@ -87,13 +87,13 @@ def branch(value: object) -> Branch | None:
 
 def brief(value: object, limit: int, redaction: Redaction = NONE, path: Path = ()) -> str:
     """`value` on one line of about `limit` characters."""
-    words: list[str] = []
+    words = ""
     for event in Walk(Shape(width=limit, depth=3, items=20, leaf=limit), redaction, path).events(value):
-        words.append(event.key + event.text)
-        limit -= len(words[-1]) + 1
-        if limit < 0:
-            return shorten(" ".join(words), limit + sum(len(word) + 1 for word in words))
-    return " ".join(words)
+        glued = not words or words.endswith(("{", "[")) or event.step is Step.CLOSE
+        words += f"{'' if glued else ' '}{event.key}{event.text}"
+        if len(words) > limit:
+            return shorten(words, limit)
+    return words
 
 
 def hidden(value: object, redaction: Redaction, path: Path) -> bool:

@@ -75,7 +75,7 @@ def test_a_table(page):
     ("body", "kind", "note"),
     [
         ("x" * 6_186_598, "text", "showing 62.5 KiB of 5.9 MiB — r.payload"),
-        ("line\n" * 1_000_000, "log", "the end: showing 62.6 KiB of 4.8 MiB — r.payload"),
+        ("line\n" * 1_000_000, "log", "the end: showing 62.5 KiB of 4.8 MiB — r.payload"),
         (dict.fromkeys(map(str, range(1_000)), 1), "data", "showing part of 1,000 keys — r.payload"),
         ([("a", "b")] * 500, "pairs", "showing 100 of 500 entries — r.payload"),
     ],
