@@ -166,6 +166,17 @@ def _aws_profiles(credentials_file: str | None = None) -> list[str]:
         raise ProfileError(f"{one_line(str(error), 200).rstrip('.')}.") from None
 
 
+def aws_profile_regions() -> dict[str, str | None]:
+    """The profiles of ~/.aws with the region that each names. Raises ProfileError for files that cannot be read."""
+    from botocore.exceptions import BotoCoreError
+
+    try:
+        found = _config_session(None, None).full_config.get("profiles", {})
+    except BotoCoreError as error:
+        raise ProfileError(f"{one_line(str(error), 200).rstrip('.')}.") from None
+    return {name: settings.get("region") for name, settings in found.items()}
+
+
 def _config_session(aws_profile: str | None, credentials_file: str | None) -> Any:
     """A botocore session to read settings with."""
     import botocore.session

@@ -63,9 +63,10 @@ class Defaults(MutableMapping[str, Any]):
 
 
 def add_defaults(cmdlet: Cmdlet, values: dict[str, Any], defaults: Mapping[str, Any]) -> None:
-    """Adds to `values` the `defaults` (both by parameter name) that nothing given replaces or excludes."""
+    """Adds to `values` those `defaults` (both by parameter name) that `cmdlet` has and nothing given replaces."""
     for name, value in defaults.items():
-        if name not in values and not any(other in values for other in cmdlet.by_name[name].excludes):
+        known = name in cmdlet.by_name and name not in values
+        if known and not any(other in values for other in cmdlet.by_name[name].excludes):
             values[name] = value
 
 
@@ -75,15 +76,18 @@ def profile_defaults(cmdlet: Cmdlet, profile: Profile) -> dict[str, Any]:
     They are meant for invocations: no member of another request is filled by one, so that `Qualifier: live` does not
     turn the removal of a function into that of its alias.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for key, value in profile.defaults.items():
         try:
             parameter = cmdlet.find(key)
-            if not parameter.generated:
-                found[parameter.name] = value
         except ParameterError as error:
             if not any(_has(other, key) for other in CMDLETS):
                 raise ProfileError(f"defaults: {error}", file=profile.file) from None
+            continue
+        if parameter.name in found:
+            raise ProfileError(f"defaults: {key} and another name are the same -{parameter.name}.", file=profile.file)
+        if not parameter.generated:
+            found[parameter.name] = value
     return found
 
 

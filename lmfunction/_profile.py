@@ -20,8 +20,9 @@ from lmfunction._profile_places import (
     Place,
     Source,
     approved_content,
+    can_be_profile,
     find_source,
-    is_same,
+    origin_of,
     places,
     project_folder,
     shipped_folder,
@@ -60,7 +61,7 @@ def load_profile(path: pathlib.Path, *, environ: Mapping[str, str] = os.environ)
 
     Raises ProfileError as `profile_named` does.
     """
-    place = next((p for p in places(environ=environ) if is_same(p.path, path.parent)), Place(path.parent, "location"))
+    place = Place(path.parent, origin_of(path.parent, environ))
     if place.origin == "project":
         content = approved_content(place, path, approvals(environ))
         return read_source(Source(path, place.origin, content), environ=environ)
@@ -76,11 +77,12 @@ def known_profiles(*, location: str | None = None, environ: Mapping[str, str] = 
     found: set[str] = set()
     for place in places(location=location, environ=environ):
         for source in place.sources():
-            if is_commented_out(source.path) or place.obstacle(source.path) is not None:
+            path = source.path
+            if not can_be_profile(source.name) or is_commented_out(path) or place.obstacle(path) is not None:
                 continue
             if place.origin == "project":
                 try:
-                    approved_content(place, source.path, approvals(environ))
+                    approved_content(place, path, approvals(environ))
                 except ProfileError:
                     continue
             found.add(source.name)
@@ -93,6 +95,11 @@ def read_source(source: Source, *, location: str | None = None, environ: Mapping
     written = reading.read(source, ())
     notices = [source.notice] if source.notice else []
     return _profile(source, written, (*notices, *dict.fromkeys(reading.notices)))
+
+
+def place_in(source: Source, key: str) -> tuple[int, int] | None:
+    """Line and column of `key` (such as `defaults.LogType`) in a file without faults; None where it is not there."""
+    return _schema_of(source)[0].places.get(key)
 
 
 @dataclass

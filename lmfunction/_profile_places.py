@@ -7,6 +7,7 @@ directory is searched: a folder that somebody else can write to must not decide 
 
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
 from collections.abc import Iterator, Mapping
@@ -54,12 +55,12 @@ class Place:
     origin: Origin
 
     def sources(self) -> Iterator[Source]:
-        """Every file that could be a profile's, by name."""
+        """Every file here, in order of the names, whatever may be wrong with it."""
         if self._is_one_file:
-            found = [(self.path.stem, self.path)] if self.path.is_file() else []
+            found = [self.path] if self.path.is_file() else []
         else:
-            found = sorted((stem, self.path / name) for stem, name in files_in(self.path))
-        return (Source(path, self.origin) for stem, path in found if can_be_profile(stem))
+            found = [self.path / name for _, name in sorted(files_in(self.path))]
+        return (Source(path, self.origin) for path in found)
 
     def look_up(self, name: str) -> pathlib.Path | None:
         """The file of the profile `name`. Raises ProfileError when two files could be meant."""
@@ -87,6 +88,16 @@ class Place:
         if reason is None and not (self._is_one_file and _is_sticky(path.parent)):
             reason = distrust(path.parent, explicit=explicit)
         return reason
+
+    def check(self, path: pathlib.Path) -> None:
+        """Raises ProfileError when `path`, which stands here, has a twin or a bad name, or is not to be relied on."""
+        try:
+            self.look_up(profile_name(path.stem))
+        except ValueError as error:
+            raise ProfileError(f"{str(error).rstrip('.')}.", file=str(path)) from None
+        obstacle = self.obstacle(path)
+        if obstacle is not None:
+            raise ProfileError(f"The profile is not read: {obstacle}.", file=str(path))
 
     @property
     def _is_one_file(self) -> bool:
@@ -176,6 +187,17 @@ def approved_content(place: Place, path: pathlib.Path, approved: Approvals) -> b
     return content
 
 
+def origin_of(folder: pathlib.Path, environ: Mapping[str, str] = os.environ) -> Origin:
+    """Whose place a folder is that the user named: of the places that are searched, else of one's own choice.
+
+    A folder of another project is read as that project's.
+    """
+    found = next((place.origin for place in places(environ=environ) if is_same(place.path, folder)), None)
+    if found is None and folder.absolute() == user_folder(environ).absolute():
+        return "user"
+    return found or ("project" if folder.name == PROJECT_FOLDER else "location")
+
+
 def user_folder(environ: Mapping[str, str] = os.environ) -> pathlib.Path:
     """The folder of the user's own profiles."""
     return config_folder(environ) / "profiles"
@@ -190,6 +212,7 @@ def project_folder() -> pathlib.Path | None:
     return folder if folder.is_dir() else None
 
 
+@functools.cache
 def shipped_folder() -> pathlib.Path:
     """The profiles that come with the package: beside it in a source tree, inside it when installed."""
     inside = pathlib.Path(__file__).parent / "profiles"

@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lmfunction import _measure, _publish, _stages, _topics
+from lmfunction._audit_reading import get_audit
 from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._help_row import GET_HELP
 from lmfunction._model import InvokeResult
+from lmfunction._once_keys import clear_key, get_keys
 from lmfunction._operation_calls import run_operation
 from lmfunction._params import Cmdlet
-from lmfunction._table import INVOKE, MEASURE, OPERATIONS, PUBLISH
+from lmfunction._safety_rows import CLEAR_ONCE_KEY, GET_AUDIT, GET_ONCE_KEY
+from lmfunction._table import INVOKE, MEASURE, OPERATIONS, PROFILE_CMDLETS, PUBLISH
 
 OnResult = Callable[[InvokeResult], None]
 # Values by parameter name, what calls share, the door, and who sees an invocation's result; gives what is emitted.
@@ -38,9 +41,22 @@ def _get_help(values: Mapping[str, Any], engine: Engine, door: Door, on_result: 
     return _topics.get_help(values, door)
 
 
+def _profiles(cmdlet: Cmdlet) -> Runner:
+    def run_it(values: Mapping[str, Any], engine: Engine, door: Door, on_result: OnResult) -> Any:
+        from lmfunction._profile_cmdlets import run_profile_cmdlet
+
+        return run_profile_cmdlet(cmdlet, values, engine, door)
+
+    return run_it
+
+
 _RUNNERS: dict[str, Runner] = {
     INVOKE.name: _stages.invoke,
     MEASURE.name: _measure.measure,
     PUBLISH.name: _publish_function,
     GET_HELP.name: _get_help,
+    GET_AUDIT.name: lambda values, engine, door, _: get_audit(values, engine, door),
+    GET_ONCE_KEY.name: lambda values, engine, door, _: get_keys(values, engine, door),
+    CLEAR_ONCE_KEY.name: lambda values, engine, door, _: clear_key(values, engine, door),
+    **{cmdlet.name: _profiles(cmdlet) for cmdlet in PROFILE_CMDLETS},
 }

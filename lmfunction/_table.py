@@ -11,6 +11,7 @@ from lmfunction._common_rows import COMMON, CONNECTION
 from lmfunction._help_row import GET_HELP
 from lmfunction._measure_row import measure_cmdlet
 from lmfunction._params import Cmdlet, Example, Kind, LazyCmdlet, Parameter, Rank, snake_case
+from lmfunction._safety_rows import SAFETY
 
 _INVOKE: Final = (
     Parameter(
@@ -251,11 +252,30 @@ OPERATIONS: Final[Mapping[str, str]] = _operations_by_cmdlet()
 PUBLISH: Final = LazyCmdlet(_PUBLISH.name, _PUBLISH.python_names, _published)
 MEASURE: Final = measure_cmdlet(INVOKE, (*CONNECTION, *COMMON))
 _OWN: Final = (INVOKE, PUBLISH)
+
+
+def _profile_cmdlet(name: str) -> LazyCmdlet:
+    python_names = (_python_name(name),)
+
+    def made() -> Cmdlet:
+        from lmfunction._profile_rows import profile_cmdlet
+
+        return profile_cmdlet(name, python_names)
+
+    return LazyCmdlet(name, python_names, made)
+
+
+# The cmdlets for YAML profiles.
+PROFILE_CMDLETS: Final = tuple(
+    _profile_cmdlet(f"{verb}-LMProfile") for verb in ("Get", "Test", "New", "Approve", "Revoke")
+)
 CMDLETS: Final[tuple[Cmdlet, ...]] = (
     *_OWN,
     *(_lazy(name, operation) for name, operation in OPERATIONS.items() if name not in (c.name for c in _OWN)),
     MEASURE,
+    *SAFETY,
     GET_HELP,
+    *PROFILE_CMDLETS,
 )
 
 
