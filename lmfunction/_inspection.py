@@ -90,6 +90,7 @@ def _help_in_line(text: str, cmdlet: Cmdlet | None) -> str | None:
     if place is None or place.fragment.startswith(("$", "@")):
         return None  # a comment, or a variable, of which the kernel knows more
     tokens = place.tokens
+    is_name = (bool(place.before) or cmdlet is None) and not tokens
     if place.before or cmdlet is None:
         head = tokens[0].text if tokens and isinstance(tokens[0], Value) and tokens[0].form is Form.WORD else ""
         name = head if tokens else place.fragment
@@ -102,5 +103,5 @@ def _help_in_line(text: str, cmdlet: Cmdlet | None) -> str | None:
     if dashed is not None:
         parameter = parameter_of(cmdlet, dashed[1])
     else:
-        parameter = (seen.wanting or seen.next_positional()) if place.fragment and place.tokens != () else seen.wanting
+        parameter = seen.wanting or (seen.next_positional() if place.fragment and not is_name else None)
     return parameter_help(cmdlet, parameter) if parameter is not None else cmdlet_help(cmdlet, view=View.BASIC)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from lmfunction._paths import OPEN
+from lmfunction._paths import OPEN, bracket_end
 from lmfunction._select import search
 from lmfunction.errors import LMError
 
@@ -138,13 +138,32 @@ def _found(operand: str, data: list[Any], *, whole: bool = False) -> Iterator[An
     jmespath itself tells the two apart, by what it makes of one more step. `whole` takes a projection for a list.
     """
     for value in data:
-        try:
-            found = search(operand if whole else f"{operand}.{{x: @}}", value)
-        except LMError:
-            continue
+        found = _searched(operand, value, whole=whole)
+        if found == []:  # a filter that nothing passes: its keys are those of the others
+            found = _searched(_without_filters(operand), value, whole=whole)
         if whole:
             yield found
         elif isinstance(found, list):
             yield from (element["x"] for element in found)
         elif found is not None:
             yield found["x"]
+
+
+def _searched(operand: str, value: Any, *, whole: bool) -> Any:
+    try:
+        return search(operand if whole else f"{operand}.{{x: @}}", value)
+    except LMError:
+        return None
+
+
+def _without_filters(operand: str) -> str:
+    """The operand with `[]` in the place of its filters."""
+    position = operand.find("[?")
+    while position >= 0:
+        try:
+            end = bracket_end(operand, position, operand)
+        except LMError:
+            break
+        operand = f"{operand[:position]}[]{operand[end:]}"
+        position = operand.find("[?")
+    return operand

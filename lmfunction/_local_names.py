@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from lmfunction._peek import UNKNOWN
-from lmfunction._profile import find_profile, known_profiles, load_profile
+from lmfunction._profile import known_profiles, profile_named
 from lmfunction._text import shorten
 from lmfunction.errors import LMError
 
@@ -42,8 +42,8 @@ def profiles(location: str | None, environ: Mapping[str, str]) -> dict[str, str]
 def short_names(profile: str, location: str | None, environ: Mapping[str, str]) -> dict[str, str]:
     """The function names that the YAML profile knows, with what they stand for."""
     try:
-        path = find_profile(profile, location=location or None, environ=environ)
-        return dict(load_profile(path).functions) if path is not None else {}
+        found = profile_named(profile, location=location or None, environ=environ) if profile else None
+        return dict(found.functions) if found is not None else {}
     except LMError:  # running the line tells
         return {}
 

@@ -134,6 +134,7 @@ class LMFunction(Magics):
 
         hidden = self.shell.user_ns_hidden  # what the shell itself put there, as %who has it
         names = {n: v for n, v in list(self.shell.user_ns.items()) if n not in hidden or hidden[n] is not v}
+        names |= {n: self.shell.user_ns[n] for n in ("_", "__", "___") if n in self.shell.user_ns}
         if self._catalog is None:
             self._catalog = Catalog(lambda: default_session().engine)
         shown = names.get("_")
