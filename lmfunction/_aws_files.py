@@ -134,7 +134,7 @@ def stored_settings(files: AwsFiles, name: str) -> dict[str, str] | None:
 def store(files: AwsFiles, name: str, settings: Mapping[str, str], *, region: str | None = None) -> list[pathlib.Path]:
     """Writes `settings`, and nothing else, as the credentials of profile `name`; gives the files that changed.
 
-    `region` is written too when it is given. Raises ProfileError where a file cannot be edited; nothing is written then.
+    `region` is written too if given. Raises ProfileError, and nothing is written, where a file cannot be edited.
     """
     keys = {n: v for n, v in settings.items() if n in KEYS}
     others = {n: v for n, v in settings.items() if n not in KEYS}

@@ -40,6 +40,29 @@ class Role:
         return {name: value for name, value in pairs.items() if value is not None}
 
 
+@dataclass(frozen=True)
+class Region:
+    """A region as botocore's endpoint data tells it."""
+
+    name: str
+    title: str
+    partition: str
+
+
+@functools.cache
+def known_regions() -> tuple[Region, ...]:
+    """Every region of every partition, without the pseudo regions of global services."""
+    import botocore.session
+
+    data = botocore.session.get_session().get_component("data_loader").load_data("partitions")
+    return tuple(
+        Region(name, region["description"], partition["id"])
+        for partition in data["partitions"]
+        for name, region in partition["regions"].items()
+        if not name.endswith("-global")
+    )
+
+
 def open_session(
     *,
     aws_profile: str | None = None,

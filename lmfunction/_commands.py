@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, ParamSpec
 
@@ -25,7 +25,7 @@ from lmfunction._paths import fault
 from lmfunction._precheck import check_stage, emits_results
 from lmfunction._redact import typed_secret
 from lmfunction._stages import VerbStage, cmdlet_stage, verb_stage
-from lmfunction._table import CMDLETS, find_cmdlet
+from lmfunction._table import CMDLETS, SESSION, find_cmdlet
 from lmfunction._text import ascii_only, did_you_mean, one_line, shorten
 from lmfunction._values import read
 from lmfunction._verb_table import VERBS
@@ -175,21 +175,27 @@ class _Desk:
             refuse_together(bindings)
         values = {name: bound.value for name, bound in bindings.values.items()}
         runner = _runners.runner_of(cmdlet)
+        door = replace(self.door, defaults=self.defaults)
         try:
             made = cmdlet_stage(cmdlet, values, self.engine, self.door, self.on_result, runner) if rest else None
             following = self.stages([made] if made else [], rest)[1:]
         except ParameterError as error:
             raise _placed(error, bindings) from None
         try:
-            emitted = runner(values, self.engine, self.door, self.on_result)
+            emitted = runner(values, self.engine, door, self.on_result)
         except ParameterError as error:
             raise _placed(error, bindings) from None
         if not following:
             return emitted
-        if emitted is NOTHING and is_dry(gather(cmdlet, values, self.engine).arguments, self.engine, self.door):
+        if emitted is NOTHING and self._is_dry(cmdlet, values):
             return NOTHING
         fed = emitted is not NOTHING and (not isinstance(emitted, InvokeResult) or emitted.ok)
         return pipeline.run([emitted] if fed else [], following)
+
+    def _is_dry(self, cmdlet: Cmdlet, values: Mapping[str, Any]) -> bool:
+        given = {"what_if": values[_WHAT_IF]} if _WHAT_IF in values else {}
+        arguments = given if cmdlet.name in SESSION else gather(cmdlet, values, self.engine).arguments
+        return is_dry(arguments, self.engine, self.door)
 
     def stages(self, made: Sequence[pipeline.Stage], rest: Sequence[Stage]) -> list[pipeline.Stage]:
         """The stages `made` already and those that `rest` spells, each checked against what flows into it."""
@@ -244,7 +250,7 @@ class _Desk:
             self.door.show(HelpText(cmdlet_help(cmdlet, view=View.BASIC).rstrip("\n")))
             raise pipeline.Stopped
         for name, value in self.defaults.items():
-            if name in cmdlet.by_name:
+            if cmdlet.name not in SESSION and name in cmdlet.by_name:
                 bindings.values.setdefault(name, Bound(value, "default"))
         refuse_together(bindings)
         for token in stage.tokens:
@@ -317,4 +323,5 @@ def _column(stage: Stage) -> int:
     return stage.tokens[0].column if stage.tokens else stage.column
 
 
+_WHAT_IF = "WhatIf"
 _OBJECTS = Parameter("InputObject", Kind.LITERAL, "The head of a pipeline.")

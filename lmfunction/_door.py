@@ -40,6 +40,8 @@ class Door:
     answer to a question (empty when the input ends), or None when nobody can answer; `assign` sets a variable of the
     user (None: there are none).
     `show_error` displays an error that the line goes on after; a door without it tells the error's words.
+    `ask_secret` asks as `ask` does, and shows nothing of what is typed. `lasts`: there is another line after this one, in
+    the same process. `defaults` are what the door's own settings give to parameters.
     `progress` gives those who are shown how a wait goes on, in the thread that asks; `progress_action` says whether
     they are when the line does not.
     `shows_failures` when a failed function's card is the door's business, so that the value need not show it again.
@@ -54,5 +56,8 @@ class Door:
     what_if: bool = False
     shows_failures: bool = True
     show_error: Callable[[LMError], None] | None = None
+    ask_secret: Callable[[str], str | None] = _ignore
+    lasts: bool = True
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     progress: Callable[[], Viewers] = tuple
     progress_action: str = "Continue"

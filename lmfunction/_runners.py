@@ -15,6 +15,7 @@ from lmfunction._model import InvokeResult
 from lmfunction._once_keys import clear_key, get_keys
 from lmfunction._operation_calls import run_operation
 from lmfunction._params import Cmdlet
+from lmfunction._session_cmdlets import STEPS, run_session_cmdlet
 from lmfunction._safety_rows import CLEAR_ONCE_KEY, GET_AUDIT, GET_ONCE_KEY
 from lmfunction._table import INVOKE, MEASURE, OPERATIONS, PROFILE_CMDLETS, PUBLISH
 
@@ -29,8 +30,16 @@ def run(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door: Door, o
 
 
 def runner_of(cmdlet: Cmdlet) -> Runner:
-    """The steps of `cmdlet`: its own, or those that all operations of the API share."""
+    """The steps of `cmdlet`: its own, those of the session's cmdlets, or those that all operations of the API share."""
+    if cmdlet.name in STEPS:
+        return functools.partial(_run_session, cmdlet)
     return _RUNNERS.get(cmdlet.name) or functools.partial(run_operation, cmdlet, OPERATIONS[cmdlet.name])
+
+
+def _run_session(
+    cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door: Door, on_result: OnResult
+) -> Any:
+    return run_session_cmdlet(cmdlet, values, engine, door)
 
 
 def _publish_function(values: Mapping[str, Any], engine: Engine, door: Door, on_result: OnResult) -> Any:

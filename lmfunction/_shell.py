@@ -1,4 +1,4 @@
-"""A session's own defaults, as Set-AWSCredential and Set-DefaultAWSRegion leave them: whose calls, and into which region.
+"""A session's own defaults, as Set-AWSCredential and Set-DefaultAWSRegion leave them: whose the calls are, and where.
 
 They stand behind whatever names a place for one call, and before what profiles, the environment and ~/.aws say.
 """
@@ -22,6 +22,7 @@ class ShellCredential:
     profile_name: str | None = None
     profile_location: str | None = None
     credential: Credential | None = None
+    origin: Any = field(default=None, compare=False)  # where they come from, for who stores them
 
     def values(self) -> dict[str, Any]:
         """The parameters that name it."""

@@ -242,11 +242,46 @@ def _lazy(name: str, operation: str) -> LazyCmdlet:
     return LazyCmdlet(name, python_names, made)
 
 
+def _session(name: str) -> LazyCmdlet:
+    verb, _, noun = name.partition("-")
+    python_names = (f"{verb.lower()}_{snake_case(noun)}", *_LEGACY.get(name, ()))
+
+    def made() -> Cmdlet:
+        from lmfunction._session_rows import session_cmdlet
+
+        return session_cmdlet(name, python_names)
+
+    return LazyCmdlet(name, python_names, made)
+
+
 # Names that AWS Tools had before and keep.
 _LEGACY: Final = {
     "Get-LMFunctionList": ("get_lm_functions", "Get-LMFunctions"),
     "Get-LMEventSourceMappingList": ("get_lm_event_source_mappings", "Get-LMEventSourceMappings"),
+    "Set-AWSCredential": ("set_aws_credentials", "Set-AWSCredentials"),
+    "Get-AWSCredential": ("get_aws_credentials", "Get-AWSCredentials"),
+    "New-AWSCredential": ("new_aws_credentials", "New-AWSCredentials"),
+    "Clear-AWSCredential": ("clear_aws_credentials", "Clear-AWSCredentials"),
+    "Initialize-AWSDefaultConfiguration": ("initialize_aws_defaults", "Initialize-AWSDefaults"),
+    "Clear-AWSDefaultConfiguration": ("clear_aws_defaults", "Clear-AWSDefaults"),
 }
+# The cmdlets about the session itself: they go nowhere, so that no default says where.
+SESSION: Final = (
+    "Set-AWSCredential",
+    "Get-AWSCredential",
+    "New-AWSCredential",
+    "Clear-AWSCredential",
+    "Remove-AWSCredentialProfile",
+    "Set-DefaultAWSRegion",
+    "Get-DefaultAWSRegion",
+    "Clear-DefaultAWSRegion",
+    "Get-AWSRegion",
+    "Initialize-AWSDefaultConfiguration",
+    "Clear-AWSDefaultConfiguration",
+    "Get-AWSHistory",
+    "Clear-AWSHistory",
+    "Set-AWSHistoryConfiguration",
+)
 # The operation of the API behind each cmdlet, one to one, by the cmdlet's PowerShell name.
 OPERATIONS: Final[Mapping[str, str]] = _operations_by_cmdlet()
 PUBLISH: Final = LazyCmdlet(_PUBLISH.name, _PUBLISH.python_names, _published)
@@ -272,6 +307,7 @@ PROFILE_CMDLETS: Final = tuple(
 CMDLETS: Final[tuple[Cmdlet, ...]] = (
     *_OWN,
     *(_lazy(name, operation) for name, operation in OPERATIONS.items() if name not in (c.name for c in _OWN)),
+    *map(_session, SESSION),
     MEASURE,
     *SAFETY,
     GET_HELP,
