@@ -107,6 +107,7 @@ class LMFunction(Magics):
             show=self._show,
             show_error=display,
             ask=self._ask,
+            ask_secret=self._ask_secret,
             assign=self._assign,
             what_if=self.what_if or what_if_set(os.environ),
             progress=self._viewers,
@@ -194,11 +195,19 @@ class LMFunction(Magics):
         self.shell.user_ns[name] = value
 
     def _ask(self, question: str) -> str | None:
+        return self._answer(input, question)
+
+    def _ask_secret(self, question: str) -> str | None:
+        from lmfunction._unseen import ask_unseen
+
+        return self._answer(ask_unseen, question)
+
+    def _answer(self, ask: Callable[[str], str | None], question: str) -> str | None:
         in_kernel = hasattr(self.shell, "kernel")
         if not in_kernel and (sys.stdin is None or not sys.stdin.isatty()):
             return None
         try:
-            return input(question)
+            return ask(question)
         except EOFError:
             return ""
         except RuntimeError as error:

@@ -19,9 +19,11 @@ from lmfunction._help import cmdlet_help
 from lmfunction._params import Cmdlet
 from lmfunction._progress import LOG_EVERY, Progress, Viewer, Viewers
 from lmfunction._progress_lines import StatusLine, is_terminal, log_line
+from lmfunction._record import Records
 from lmfunction._retry import RetryPolicy
 from lmfunction._table import CMDLETS, INVOKE, PUBLISH, find_cmdlet
 from lmfunction._text import did_you_mean
+from lmfunction._unseen import ask_unseen
 from lmfunction._unset import UNSET
 from lmfunction.errors import LMWarning, ParameterError
 
@@ -50,6 +52,10 @@ def _ask(question: str) -> str | None:
         return ""
 
 
+def _ask_secret(question: str) -> str | None:
+    return ask_unseen(question) if sys.stdin is not None and sys.stdin.isatty() else None
+
+
 class _PlanCatcher:
     """Catches what `-WhatIf` shows: in Python the plan is the value."""
 
@@ -66,6 +72,7 @@ def python_door(show: Callable[[Any], None], error_action: str = "Continue") -> 
         error_action=error_action,
         tell=_tell,
         ask=_ask,
+        ask_secret=_ask_secret,
         show=show,
         shows_failures=False,
         what_if=what_if_set(os.environ),
@@ -138,6 +145,11 @@ class Session:
     def defaults(self) -> Defaults:
         """Defaults by `CMDLET:PARAMETER`, such as `session.defaults["*-LM*:Region"] = "eu-west-1"`."""
         return self.engine.defaults
+
+    @property
+    def history(self) -> Records:
+        """The last calls, the newest last: when, what, where and how each ended. No payloads and no secrets."""
+        return self.engine.history.records()
 
     def invoke_lm(self, function_name: Any = UNSET, payload: Any = UNSET, **parameters: Any) -> Any:
         """Invokes a function with this session; takes what `lmfunction.invoke_lm` takes."""

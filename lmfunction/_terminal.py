@@ -14,6 +14,7 @@ from lmfunction._help import overview
 from lmfunction._progress_lines import columns_of
 from lmfunction._session import default_session
 from lmfunction._text_door import INCOMPLETE, TextDoor, code_of
+from lmfunction._unseen import ask_unseen
 from lmfunction._values import Scope
 from lmfunction.errors import LMError
 
@@ -56,6 +57,8 @@ class Terminal(TextDoor):
             tell=self.tell,
             show=self.show,
             ask=self._ask,
+            ask_secret=self._ask_secret,
+            lasts=False,
             what_if=what_if_set(self.environ),
             progress=self.viewers,
         )
@@ -84,6 +87,9 @@ class Terminal(TextDoor):
         self.stderr.flush()
         answer: str = self.stdin.readline()
         return answer.rstrip("\n")
+
+    def _ask_secret(self, question: str) -> str | None:
+        return ask_unseen(question) if self.stdin.isatty() and self.stderr.isatty() else None
 
     def _read(self, limit: int) -> bytes:
         content: bytes = self.stdin.buffer.read(limit)

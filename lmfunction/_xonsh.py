@@ -27,6 +27,7 @@ from lmfunction._session import default_session
 from lmfunction._table import find_cmdlet
 from lmfunction._text import did_you_mean
 from lmfunction._text_door import INCOMPLETE, INTERRUPTED, TextDoor, objects_of
+from lmfunction._unseen import ask_unseen
 from lmfunction._values import Scope
 from lmfunction.errors import LMError, ParameterError
 
@@ -120,6 +121,7 @@ class XonshDoor(TextDoor):
             tell=self.tell,
             show=self.show,
             ask=_ask,
+            ask_secret=_ask_secret,
             assign=self.names.__setitem__,
             what_if=what_if_set(self.environment),
             progress=self.viewers if self.foreground else tuple,
@@ -234,6 +236,11 @@ def _replace_settings(wanted: Mapping[str, str]) -> dict[str, str]:
         del os.environ[name]
     os.environ.update(wanted)
     return before
+
+
+def _ask_secret(question: str) -> str | None:
+    watched = sys.__stdin__ is not None and sys.__stdin__.isatty()
+    return ask_unseen(question) if watched else None
 
 
 def _ask(question: str) -> str | None:
