@@ -7,7 +7,6 @@ import enum
 import json
 import os
 import pathlib
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -181,7 +180,9 @@ class InvokeResult:
     def raise_for_error(self) -> InvokeResult:
         """The result itself; raises FunctionError when the function failed."""
         if self.error is not None:
-            raise FunctionError(_failure_text(self, self.error), result=self)
+            from lmfunction._result_text import failure_text
+
+            raise FunctionError(failure_text(self, self.error), result=self)
         return self
 
     def select(self, expression: str) -> Any:
@@ -262,10 +263,13 @@ class InvokeResult:
         self._resend, self._decoded, self._failure, self._brief = None, [], None, False
 
     def __repr__(self) -> str:
-        if self.function_error is not None:
-            what = f" {self.function_error} {self.error}"
+        from lmfunction._cards import failure_told
+        from lmfunction._result_text import payload_text
+
+        if self.error is not None:
+            what = f" {self.function_error} {failure_told(self.error, self.redaction)}"
         else:
-            what = f" {self.raw_payload[:300].decode('utf-8', 'replace')}" if self.raw_payload else ""
+            what = f" {payload_text(self)}" if self.raw_payload else ""
         version = f" {self.executed_version}" if self.executed_version else ""
         head = f"<InvokeResult {self.status_code} {self.request.label}{version} {self.elapsed_ms:.0f} ms"
         return one_line(f"{head}{' replayed' if self.replayed else ''}{what}", 160) + ">"
@@ -312,39 +316,3 @@ def _camel(value: Report | FunctionFailure) -> dict[str, Any]:
         for name, item in pairs
         if item not in (None, "", ())
     }
-
-
-def _failure_text(result: InvokeResult, failure: FunctionFailure) -> str:
-    """The few lines that a FunctionError shows: what, where, which request, the last log line, the cure."""
-    lines = [f"{result.request.label} failed: {one_line(str(failure), 500)}"]
-    place = _place_of(failure)
-    if place:
-        lines.append(f"  at {one_line(place, 200)}")
-    last = _last_log_line(result.log or "")
-    if last:
-        lines.append(f"  log: {one_line(last, 200)}")
-    if failure.hint:
-        lines.append(f"  {failure.hint}")
-    lines.append(f"  RequestId: {result.request_id or 'unknown'}")
-    return "\n".join(lines)
-
-
-_LAMBDA_LINES: Final = ("START ", "END ", "REPORT ", "XRAY ", "INIT_START ")
-_PYTHON_FRAME: Final = re.compile(r'\s*File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)')
-
-
-def _place_of(failure: FunctionFailure) -> str:
-    """Where the function failed: the innermost Python frame of its stack trace, `file:line in function`."""
-    frames = [m for line in failure.stack_trace if (m := _PYTHON_FRAME.match(line))]
-    return f"{frames[-1]['file']}:{frames[-1]['line']} in {frames[-1]['function']}" if frames else ""
-
-
-def _last_log_line(log: str) -> str:
-    """The last line the function itself wrote; the runtime's own report of the error comes after it."""
-    own = ""
-    for line in log.splitlines():
-        if line.startswith("[ERROR] ") and "\t" not in line:
-            break
-        if line.strip() and not line.startswith(_LAMBDA_LINES):
-            own = line
-    return own

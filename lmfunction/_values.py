@@ -111,16 +111,14 @@ def _read_json(parameter: Parameter, value: Value, scope: Scope, source: str) ->
         from_file = _file(parameter, value, text=True)
         if from_file is not None:
             return from_file
-    typed = mark_typed(value.text) if _takes_secrets(parameter) else value.text
+    typed = mark_typed if _takes_secrets(parameter) else str
     if value.form is not Form.BRACKETED:
-        _checked(parameter, value.text, value, source)
-        return typed
+        return typed(_checked(parameter, value.text, value, source))
     objects = json_objects(value.text, value.column, source)
     if objects:
         # Checked first with a string of the same length in each variable's place, so that columns are the line's.
         _checked(parameter, filled(value.text, objects, lambda _, width: '""'.ljust(width)), value, source)
-        objects = json_objects(typed, value.column, source)
-    text = filled(typed, objects, lambda part, _: _as_json(parameter, part, scope))
+    text = filled(value.text, objects, lambda part, _: _as_json(parameter, part, scope), typed)
     return _checked(parameter, text, value, source)
 
 
@@ -360,15 +358,20 @@ def _as_json(parameter: Parameter, part: Path | Expression, scope: Scope) -> str
 
 
 def filled(
-    text: str, objects: list[tuple[Path | Expression, int, int]], fill: Callable[[Path | Expression, int], str]
+    text: str,
+    objects: list[tuple[Path | Expression, int, int]],
+    fill: Callable[[Path | Expression, int], str],
+    typed: Callable[[str], str] = str,
 ) -> str:
-    """`text` with each of `objects` replaced by what `fill` makes of it and of its width."""
+    """`text` with each of `objects` replaced by what `fill` makes of it and of its width, the rest by what `typed`
+    makes of it.
+    """
     pieces: list[str] = []
     position = 0
     for part, start, end in objects:
-        pieces += [text[position:start], fill(part, end - start)]
+        pieces += [typed(text[position:start]), fill(part, end - start)]
         position = end
-    return "".join((*pieces, text[position:]))
+    return "".join((*pieces, typed(text[position:])))
 
 
 def _checked(parameter: Parameter, text: str, value: Value, source: str) -> str:
