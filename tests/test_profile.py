@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import subprocess
+import sys
 import time
 import tracemalloc
+import zipfile
 
 import pytest
 import yaml
@@ -229,15 +232,52 @@ def test_the_shipped_profiles_load_or_say_that_they_are_examples():
             load_profile(path)
 
 
+def _uncommented(name: str) -> str:
+    lines = (shipped_folder() / f"{name}.yaml").read_text(encoding="utf-8").split("\n#\n")[1].splitlines()
+    return "\n".join(line.removeprefix("# ") for line in lines)
+
+
 @pytest.mark.parametrize("name", ["staging", "production"])
 def test_a_shipped_example_loads_without_its_comment_marks(name, tmp_path):
-    """An example does what its first lines say: remove the leading marks and it is a profile."""
-    lines = (shipped_folder() / f"{name}.yaml").read_text(encoding="utf-8").split("\n#\n")[1].splitlines()
-    path = write(tmp_path, f"{name}.yaml", "\n".join(line.removeprefix("# ") for line in lines))
-    profile = load_profile(path)
+    """An example does what its first lines say: remove the leading marks and it is a profile with rules."""
+    profile = load_profile(write(tmp_path, f"{name}.yaml", _uncommented(name)))
     assert profile.aws_profile
     assert profile.region == "eu-west-1"
-    assert profile.functions["orders"].startswith("arn:aws:lambda:eu-west-1:")
+    assert profile.functions["orders"].startswith(f"arn:aws:lambda:eu-west-1:{profile.account}:")
+    assert profile.guard.deny == ("*-delete",)
+    assert "email" in profile.redaction.keys
+    assert profile.audit is not None
+    assert profile.audit.file == str(tmp_path / "audit" / "{date}.jsonl")
+
+
+def test_the_shipped_production_shows_every_rule_and_how_to_inherit(tmp_path):
+    """The production example has all rules; its inherits line works once a profile of that name stands beside it."""
+    write(tmp_path, "team.yaml", "guard: {deny: [team-secret], max_items: 10}\n")
+    text = _uncommented("production").replace("# inherits:", "inherits:").replace("max_items: 10000", "max_items: 5")
+    profile = load_profile(write(tmp_path, "production.yaml", text))
+    assert profile.inherits == ("team",)
+    assert profile.guard == GuardRules(
+        confirm=True,
+        allow=("orders-*", "arn:aws:lambda:*:210987654321:function:billing-?"),
+        deny=("team-secret", "*-delete"),
+        max_items=5,
+    )
+    assert profile.redaction.text("paid with 4111 1111 1111 1111.") == "paid with ***."
+
+
+def test_the_wheel_holds_the_shipped_profiles(tmp_path):
+    """What is installed from the wheel has the same profiles as the source tree."""
+    root = pathlib.Path(__file__).parent.parent
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=root,
+        check=True,
+        capture_output=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name: archive.read(name) for name in archive.namelist() if name.startswith("lmfunction/profiles/")}
+    assert held == {f"lmfunction/profiles/{p.name}": p.read_bytes() for p in (root / "profiles").glob("*.yaml")}
 
 
 def test_the_user_folder_on_windows(tmp_path, monkeypatch):
