@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lmfunction._batch_plan import BatchPlan
@@ -23,15 +24,32 @@ class Batch:
     count: int | None = None
     of_aim: Mapping[Aim, int] = field(default_factory=dict)
     consents: dict[Aim, Consent] = field(default_factory=dict)
-    plan: BatchPlan = field(default_factory=BatchPlan)  # what -WhatIf shows
+    dry: bool = False  # -WhatIf: nothing is sent, the plan is shown
+    plan: BatchPlan = field(default_factory=BatchPlan)
+    closed: GuardError | None = None  # why no further object may be sent, where a guard decided so for all
     _admitted: collections.Counter[str] = field(default_factory=collections.Counter)
 
     def admit(self, profile: Profile, objects: int = 1) -> None:
         """Lets so many more objects go through `profile`. Raises GuardError beyond its `max_items`."""
         limit = profile.guard.max_items
+        if limit is None:
+            return
         self._admitted[profile.file] += objects
-        if limit is not None and self._admitted[profile.file] > limit:
-            raise GuardError(f"Profile {profile.name} takes {limit:,} objects in one command (guard.max_items).")
+        if self._admitted[profile.file] > limit:
+            came = f", and {objects:,} came. Nothing was sent" if self.count is not None else ""
+            with self.closing():
+                raise GuardError(
+                    f"Profile {profile.name} takes {limit:,} objects in one command (guard.max_items){came}."
+                )
+
+    @contextlib.contextmanager
+    def closing(self) -> Iterator[None]:
+        """Lets nothing more be sent after a refusal inside, which is one of all objects that are left."""
+        try:
+            yield
+        except GuardError as error:
+            self.closed = error
+            raise
 
     def told(self, aim: Aim, profile: Profile) -> str:
         """How many objects go where `aim` says, for people. Raises GuardError when there is no limit at all."""

@@ -15,8 +15,8 @@ _FIRST: Final = 5
 class BatchPlan:
     """The calls that a command would make of several objects; none was sent.
 
-    `count` is the number of objects, `first` holds the plans of the first few, `refused` what would be refused of the
-    others, and why. `total_bytes` is that of all payloads.
+    `count` is the number of objects, `first` holds the plans of the first few, which iterating gives too; `refused`
+    tells what would be refused of the others, and why. `total_bytes` is that of all payloads.
     """
 
     def __init__(self) -> None:
@@ -45,6 +45,9 @@ class BatchPlan:
     def targets(self) -> Iterator[tuple[Plan, int]]:
         """A plan for each function, qualifier and place, and how many objects go there."""
         return ((plan, count) for plan, count in self._targets.values())
+
+    def __iter__(self) -> Iterator[Plan]:
+        return iter(self.first)
 
     def resolved(self) -> BatchPlan:
         """The plan itself, its endpoints known."""

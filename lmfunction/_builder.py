@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 
 from lmfunction import _runners
 from lmfunction._arguments import convert
+from lmfunction._batch_plan import BatchPlan
 from lmfunction._bulk_result import BulkResult
 from lmfunction._client import Plan
 from lmfunction._common_rows import CONNECTION
@@ -108,7 +109,7 @@ class Invoke(Stage):
         """The results of one call for each object."""
         if "InputObject" in self._values:
             raise ParameterError("InputObject is set, and objects are piped in: give one of them.")
-        plans: list[Plan] = []
+        plans: list[Plan | BatchPlan] = []
         door, last = self._door(flow, plans)
         stage = InvokeStage(self._values, self._engine(), door)
         if last:
@@ -128,7 +129,7 @@ class Invoke(Stage):
 
     def begin(self, flow: Flow) -> Iterator[Any]:
         """The result of the call, for a pipe that it begins."""
-        plans: list[Plan] = []
+        plans: list[Plan | BatchPlan] = []
         door, _ = self._door(flow, plans)
         emitted = _runners.run(INVOKE, self._values, self._engine(), door, lambda _: None)
         if plans:
@@ -177,7 +178,7 @@ class Invoke(Stage):
         """The ErrorAction that is set for the call, wherever; None where none is."""
         return gather(INVOKE, self._values, self._engine()).arguments.get("error_action")
 
-    def _door(self, flow: Flow, plans: list[Plan]) -> tuple[Door, bool]:
+    def _door(self, flow: Flow, plans: list[Plan | BatchPlan]) -> tuple[Door, bool]:
         """The door inside a pipe, which keeps what `what_if` shows, and whether nothing follows.
 
         Where something follows, a failure stops the pipe, as in a line: its answer cannot be passed on.
@@ -185,7 +186,7 @@ class Invoke(Stage):
         last = flow.last is self
 
         def show(shown: Any) -> None:
-            if isinstance(shown, Plan):
+            if isinstance(shown, Plan | BatchPlan):
                 plans.append(shown)
             elif isinstance(shown, InvokeResult) and not last and self._action() == "Continue":
                 text = one_line(str(shown.error), 200)
@@ -295,6 +296,6 @@ def _shown(parameter: Parameter, value: Any) -> str:
     return one_line(repr(value), 100) if parameter.kind in _PLAIN else f"<{type(value).__name__}>"
 
 
-def _tell(plans: list[Plan], door: Door) -> None:
+def _tell(plans: list[Plan | BatchPlan], door: Door) -> None:
     for plan in plans:
         door.tell("verbose", repr(plan))

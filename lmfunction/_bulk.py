@@ -7,20 +7,22 @@ daemons: an interrupted run neither waits for its calls nor keeps the process al
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lmfunction._batch import Batch
 from lmfunction._bulk_result import BulkResult, Item
 from lmfunction._cmdlets import Call, prepare
 from lmfunction._crew import Crew, Job
 from lmfunction._door import Door
 from lmfunction._engine import Engine
-from lmfunction._model import InvokeResult
+from lmfunction._model import InvokeResult, Outcome
 from lmfunction._progress import Counts, Progress, Viewers, shown
+from lmfunction._survey import Binding, surveyed
 from lmfunction._text import one_line
 from lmfunction._waiting import tick
-from lmfunction.errors import BulkError, InvocationInterrupted, LMError, TransportError
+from lmfunction.errors import BulkError, GuardError, InvocationInterrupted, LMError, TransportError
 
 OnResult = Callable[[InvokeResult], None]
 
@@ -36,7 +38,7 @@ class Watch:
 
 def invoke_many(
     objects: Iterable[Any],
-    bind: Callable[[Any], Mapping[str, Any]],
+    bind: Binding,
     engine: Engine,
     door: Door,
     on_result: OnResult,
@@ -47,24 +49,30 @@ def invoke_many(
 
     With ErrorAction Stop the first failure ends the feeding; calls under way are waited for, then BulkError is raised,
     whose `result` holds everything; so it is when the objects themselves cannot be read on. On Ctrl-C
-    InvocationInterrupted is raised at once, with `result` too: nothing more is sent, not even again.
+    InvocationInterrupted is raised at once, with `result` too: nothing more is sent, not even again. Where a guard
+    refuses them before the first is sent it is GuardError.
     """
+    objects, batch = surveyed(objects, watch.total, bind, engine, door)
     run = BulkResult(
         retry=lambda again: invoke_many(again, bind, engine, door, on_result, limit, replace(watch, total=len(again)))
     )
     crew = Crew(engine, limit)
-    feeding = _Feeding(run, crew, door, on_result)
+    feeding = _Feeding(run, crew, door, on_result, batch)
     start = time.monotonic()
     try:
         with shown(
             watch.viewers, lambda elapsed: feeding.progress(watch, elapsed), engine.policy.clock, end="ended after"
         ):
-            feeding.feed(iter(objects), lambda item: _prepared(item, bind, engine, door))
+            feeding.feed(iter(objects), lambda item: _prepared(item, bind, engine, door, batch))
     except KeyboardInterrupt:
         raise _interrupted(run, crew) from None
     finally:
         crew.dismiss()
         run.elapsed_ms = (time.monotonic() - start) * 1000
+    if batch.dry:
+        door.show(batch.plan.resolved())
+    if batch.closed is not None:
+        raise _closed(run, batch.closed)
     if feeding.stopping:
         raise _stopped(run)
     if feeding.unreadable is not None:
@@ -84,6 +92,7 @@ class _Feeding:
     crew: Crew
     door: Door
     on_result: OnResult
+    batch: Batch
     stopping: bool = False
     failed: int = 0
     unreadable: Exception | None = None
@@ -122,7 +131,7 @@ class _Feeding:
         elif item.error is not None:
             self.failed += 1
             self.stopping = self.door.error_action == "Stop"
-        return True
+        return self.batch.closed is None
 
     def _take(self, job: Job) -> None:
         """Takes note of a call that ended; its failure may end the run."""
@@ -133,15 +142,30 @@ class _Feeding:
             self.stopping |= job.call.error_action(self.door) == "Stop"
 
 
-def _prepared(item: Item, bind: Callable[[Any], Mapping[str, Any]], engine: Engine, door: Door) -> Call | None:
-    """The call for one object; None with the reason in the item, or when -WhatIf showed it."""
+def _prepared(item: Item, bind: Binding, engine: Engine, door: Door, batch: Batch) -> Call | None:
+    """The call for one object; None with the reason in the item, or when it is only planned."""
     try:
-        call = prepare(bind(item.input), engine, door)
+        call = prepare(bind(item.input), engine, door, batch)
         item.select = call.select if call is not None else None
         return call
     except LMError as error:
         item.error = error
+        if batch.dry:
+            batch.plan.refuse(error)
         return None
+
+
+def _closed(run: BulkResult, refusal: GuardError) -> LMError:
+    """The refusal, which ended the run; when something had been sent, with the result."""
+    if all(item.result is None and item.outcome is Outcome.NOT_SENT for item in run.items):
+        return refusal
+    error = BulkError(
+        f"Stopped at object {len(run.items):,}: {refusal.args[0]}\n  {_told(run)} Nothing more was sent. "
+        "The error's .result holds them all.",
+        result=run,
+    )
+    error.__cause__ = refusal
+    return error
 
 
 def _stopped(run: BulkResult) -> BulkError:

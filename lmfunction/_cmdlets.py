@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from lmfunction._batch import Batch
 from lmfunction._client import Plan, make_plan, send_plan
-from lmfunction._dispatch import dispatch, foretold, refusals_noted
+from lmfunction._dispatch import dispatch, foretold, scribe_of
 from lmfunction._door import NOTHING, Door
 from lmfunction._emission import selector
 from lmfunction._engine import Engine
@@ -42,7 +42,7 @@ class Call:
         """Sends the plan. Raises what `send_plan` raises, and GuardError when what was cleared is no more so."""
         door = self.notices.door
         if self.clearance is not FREE:
-            with refusals_noted(self.plan, engine, door):
+            with scribe_of(self.plan, engine, door).refusals():
                 self.clearance.verify(intent_of(self.plan), engine)
         result = dispatch(
             self.plan, engine, door, lambda: self._sent(engine), lambda request: self._again(request, engine)
@@ -93,6 +93,8 @@ def prepare(values: Mapping[str, Any], engine: Engine, door: Door, batch: Batch 
         plan = dataclasses.replace(plan, request=engine.hooks.mapped(plan.request, notices.warn))
     if notices.talkative:
         notices.verbose(repr(plan).removeprefix("What if: "))
+    if batch is not None and batch.count is None:
+        batch.admit(gathered.profile)
     if is_dry(arguments, engine, door):
         _show(plan, engine, door, batch)
         return None
@@ -118,7 +120,7 @@ def intent_of(plan: Plan, *, alone: bool = True) -> Intent:
 def _cleared(plan: Plan, arguments: Mapping[str, Any], engine: Engine, door: Door, batch: Batch | None) -> Clearance:
     if not concerned(plan.place.profile, arguments):
         return FREE
-    with refusals_noted(plan, engine, door):
+    with scribe_of(plan, engine, door).refusals():
         return clear(intent_of(plan, alone=batch is None), arguments, engine, door, batch)
 
 

@@ -92,7 +92,8 @@ def clear(
         question = question_of(intent, arguments)
         if question == "no":
             return Clearance(identity) if identity is not None else FREE
-        return _consented(intent, question, identity, engine, door, batch)
+        with batch.closing() if batch is not None else contextlib.nullcontext():
+            return _consented(intent, question, identity, engine, door, batch)
 
 
 def confirm_repeats(intent: Intent, arguments: Mapping[str, Any], engine: Engine, door: Door) -> None:

@@ -10,17 +10,20 @@ from typing import Any, Final
 
 from lmfunction import _cmdlets, _conditions, _csv, _figures, _outputs, _selecting, _sinks, _verbs
 from lmfunction._arguments import convert
+from lmfunction._batch import Batch
 from lmfunction._bulk import Watch, invoke_many
 from lmfunction._bulk_result import BulkResult
 from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
-from lmfunction._gathered import gather
+from lmfunction._gathered import gather, is_dry
 from lmfunction._model import InvokeResult
 from lmfunction._notices import assign, check_assignable, keep
+from lmfunction._operations import READING_VERBS, verb_of
 from lmfunction._params import Cmdlet
 from lmfunction._piped import bind_object, open_values
 from lmfunction._pipeline import Flow, Stage, Stopped, run
 from lmfunction._progress import wanted
+from lmfunction._survey import Binding
 from lmfunction._table import INVOKE
 from lmfunction.errors import BulkError, ParameterError
 
@@ -181,7 +184,7 @@ class InvokeStage(Stage):
         try:
             found = invoke_many(
                 objects,
-                lambda value: bind_object(value, self.values),
+                Binding(self.values),
                 self.engine,
                 door,
                 self.on_result,
@@ -193,7 +196,10 @@ class InvokeStage(Stage):
             if door.error_action != "SilentlyContinue":
                 door.show(error.result)
             raise
-        self._end_when_dry(arguments, flow)
+        if is_dry(arguments, self.engine, self.door):
+            flow.many = False
+            self._end_when_dry(arguments, flow)
+            return
         self._keep_errors(found, arguments)
         if not found.ok and door.error_action == "Continue" and door.shows_failures and flow.last is not self:
             door.tell("error", f"{found.shortfall()}; only what succeeded is passed on.")
@@ -211,7 +217,7 @@ class InvokeStage(Stage):
 
     def _end_when_dry(self, arguments: Mapping[str, Any], flow: Flow) -> None:
         """Ends the run behind -WhatIf, so that no later stage writes or expects anything."""
-        dry = arguments.get("what_if", self.door.what_if)
+        dry = is_dry(arguments, self.engine, self.door)
         if dry and (flow.last is not self or self.door.shows_failures):
             raise Stopped
 
@@ -231,11 +237,22 @@ class CmdletStage(Stage):
 
     def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
         """What the cmdlet emits for each object."""
+        profile = gather(self.cmdlet, self.values, self.engine).profile
+        left = operator.length_hint(objects, -1)
+        batch = Batch(None if left < 0 else left)
+        if left > 0 and self._changes:
+            batch.admit(profile, left)
         for value in objects:
+            if left < 0 and self._changes:
+                batch.admit(profile)
             bound = {**open_values(value, self.cmdlet, self.values), **self.values}
             emitted = self.runner(bound, self.engine, self.door, lambda _: None)
             if emitted is not NOTHING:
                 yield emitted
+
+    @property
+    def _changes(self) -> bool:
+        return verb_of(self.cmdlet) not in READING_VERBS
 
     def __repr__(self) -> str:
         return self.cmdlet.python_names[0]
