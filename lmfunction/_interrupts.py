@@ -164,6 +164,7 @@ def _in_steps(action: Callable[[], T], owner: threading.Thread) -> T:
             done.set()
 
     threading.Thread(target=work, name="lmfunction-send", daemon=True).start()
+    tick()
     while not done.wait(_STEP):
         tick()
     if errors:

@@ -92,7 +92,6 @@ class _Run:
     def in_turn(self, engine: Engine) -> None:
         """Makes the calls one after the other, in this thread."""
         for number in range(1, self.found.count + 1):
-            tick()
             self.in_flight = 1
             try:
                 outcome: InvokeResult | LMError = self.call.send(engine)
@@ -102,6 +101,7 @@ class _Run:
             self._take(number, outcome)
             if self.end is not None:
                 return
+            tick()
 
     def together(self, engine: Engine) -> None:
         """Makes the calls with several under way at a time."""

@@ -84,20 +84,23 @@ Viewers = Sequence[Viewer]
 
 
 class Meter:
-    """Shows one wait to its viewers. `look` gives the wait as it stands, for the seconds since it began."""
+    """Shows one wait to its viewers. `look` gives the wait as it stands, for the seconds since it began.
+
+    It begins with the first tick, so that the making of a client is no part of it, as it is none of `elapsed_ms`.
+    """
 
     def __init__(
         self, viewers: Viewers, look: Callable[[float], Progress], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._look = look
         self._clock = clock
-        self._start = clock()
+        self._start: float | None = None
         self._due = {viewer: viewer.after for viewer in viewers}
         self._drawn: list[Viewer] = []
 
     def tick(self) -> None:
         """Draws where it is time to."""
-        elapsed = self._clock() - self._start
+        elapsed = self._elapsed()
         for viewer, due in list(self._due.items()):
             if elapsed >= due:
                 self._due[viewer] = elapsed + viewer.every
@@ -107,9 +110,15 @@ class Meter:
 
     def end(self, how: str) -> None:
         """Draws the end wherever something was drawn."""
-        elapsed = self._clock() - self._start
+        elapsed = self._elapsed()
         while self._drawn:
             self._draw(self._drawn.pop(), elapsed, how)
+
+    def _elapsed(self) -> float:
+        now = self._clock()
+        if self._start is None:
+            self._start = now
+        return now - self._start
 
     def _draw(self, viewer: Viewer, elapsed: float, ended: str = "") -> None:
         try:

@@ -70,6 +70,7 @@ class _StepwiseConnection:
         tick = TICK.get()
         if tick is None:
             return super().getresponse(*args, **keywords)  # type: ignore[misc]
+        tick()  # the wait begins
         whole = self.response_class
         self.response_class = lambda sock, *a, **k: whole(_StepwiseSocket(sock, tick), *a, **k)
         try:

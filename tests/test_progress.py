@@ -48,9 +48,11 @@ def test_what_it_tells(case: dict[str, Any]) -> None:
 def test_when_it_draws(case: dict[str, Any]) -> None:
     """Not before its first time, not oftener than its pace, and the end only where something was drawn."""
     clock, drawn = Clock(), list[float]()
+    clock.now = -5.0  # what is done before the first tick is no part of the wait
     viewer = Viewer(lambda progress: drawn.append(progress.elapsed), case["after"], case["every"])
     meter = Meter([viewer], lambda elapsed: Progress("f", elapsed), clock)
-    for at in case["ticks"]:
+    clock.now = 0.0
+    for at in (0.0, *case["ticks"]):
         clock.now = at
         meter.tick()
     clock.now = case["end"]
@@ -67,6 +69,7 @@ def test_how_it_ended(error: BaseException | None, ended: str) -> None:
 
     def work() -> None:
         with shown([Viewer(drawn.append)], lambda elapsed: Progress("f", elapsed), clock):
+            tick()
             clock.now = 2.0
             tick()
             if error is not None:
@@ -89,7 +92,7 @@ def test_a_viewer_that_fails_costs_nothing_but_itself() -> None:
         raise BrokenPipeError
 
     with shown([Viewer(broken), Viewer(drawn.append)], lambda elapsed: Progress("f", elapsed), clock):
-        for at in (1.0, 2.0):
+        for at in (0.0, 1.0, 2.0):
             clock.now = at
             tick()
     assert [p.elapsed for p in drawn] == [1.0, 2.0, 2.0]
