@@ -24,7 +24,6 @@ from lmfunction._profile_places import (
     find_source,
     origin_of,
     places,
-    project_folder,
     shipped_folder,
 )
 from lmfunction._profile_schema import Fault, Written, read_schema
@@ -157,8 +156,8 @@ class _Reading:
         return found, None
 
     def _missing(self, name: str, project: bool) -> str:
-        folder = project_folder()
-        if not project and folder is not None and Place(folder, "project").look_up(name) is not None:
+        own = (place for place in places(environ=self.environ) if place.origin == "project")
+        if not project and any(place.look_up(name) is not None for place in own):
             return f"{name} stands in this folder's profiles/, and only a profile there can inherit from it."
         known = known_profiles(location=self.location, environ=self.environ)
         return f"there is no profile '{name}'.{did_you_mean(name, known)}"
