@@ -18,7 +18,29 @@ from playwright.sync_api import Browser, Dialog, ElementHandle, Locator, Page, P
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = ("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",)  # nothing leaves the machine, whatever is shown
 _HOSTS = re.compile(r"127\.0\.0\.1(:\d+)?|")
-_SECONDS = 30.0
+_SECONDS = 60.0
+_TAB_SECONDS = 30.0  # for an offer to appear
+_OFFERS = ".jp-Completer:not(.lm-mod-hidden)"
+# Markup as lines of tags, attributes, styles and text: what two spellings of the same document have in common.
+_STRUCTURE = """
+markup => {
+    const lines = [];
+    const styles = text => text.split(';').map(rule => rule.replace(/\\s*([:,])\\s*/g, '$1').trim()).filter(Boolean);
+    const walk = (node, indent) => {
+        if (node.nodeType === Node.TEXT_NODE) {
+            lines.push(`${indent}"${node.data}"`);
+            return;
+        }
+        lines.push(`${indent}<${node.nodeName.toLowerCase()}>`);
+        for (const {name, value} of [...node.attributes ?? []].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+            lines.push(`${indent}  ${name}=${name === 'style' ? styles(value).join('; ') : value}`);
+        }
+        node.childNodes.forEach(child => walk(child, indent + '    '));
+    };
+    new DOMParser().parseFromString(markup, 'text/html').body.childNodes.forEach(child => walk(child, ''));
+    return lines;
+}
+"""
 # Whatever the page shows may set this; nothing that a function answered can. Names are looked up in `window`.
 CANARY = "lmfunctionRan"
 
@@ -93,6 +115,10 @@ class Lab:
         self.dialogs.clear()
         self.foreign.clear()
 
+    def structures(self, markups: Sequence[str]) -> list[list[str]]:
+        """Each of the `markups` as the browser reads it, one line for each tag, attribute and text."""
+        return self.page.evaluate(f"markups => markups.map({_STRUCTURE})", [*markups])
+
     def theme(self, name: str) -> None:
         """Changes to a theme such as `JupyterLab Dark`."""
         self.page.evaluate("name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})", name)
@@ -140,7 +166,8 @@ class Notebook:
             path.name,
         )
         self.panel: ElementHandle = self._handle()
-        self.node = self.page.locator(f"#{self.panel.evaluate('panel => panel.id')}")
+        self.identity = str(self.panel.evaluate("panel => panel.id"))
+        self.node = self.page.locator(f"#{self.identity}")
         self.wait_idle()
 
     def _handle(self) -> Any:
@@ -156,14 +183,31 @@ class Notebook:
             }"""
         )
 
+    def show(self) -> None:
+        """Brings its tab to the front."""
+        self.panel.evaluate("panel => { jupyterapp.shell.activateById(panel.id); return panel.revealed; }")
+        self.node.wait_for()
+
     @property
     def trusted(self) -> bool:
         """Whether every cell may show active content."""
         return bool(self.panel.evaluate("panel => [...panel.content.model.cells].every(cell => cell.trusted)"))
 
+    def trust(self) -> None:
+        """Declares every cell trusted, as `Trust Notebook` in the menu does, and confirms."""
+        self.page.evaluate("() => { window.labTrust = jupyterapp.commands.execute('notebook:trust'); }")
+        self.page.locator(".jp-Dialog .jp-mod-accept").click()
+        self.page.evaluate("() => window.labTrust")
+
     def save(self) -> None:
         """Saves, and so signs what is trusted."""
         self.panel.evaluate("panel => panel.context.save()")
+
+    def sanitized(self, markup: str) -> str:
+        """What JupyterLab's own sanitizer, with this page's settings, leaves of `markup`."""
+        return str(
+            self.panel.evaluate("(panel, markup) => panel.content.rendermime.sanitizer.sanitize(markup)", markup)
+        )
 
     def wait_idle(self) -> None:
         """Returns once the kernel waits for something to do."""
@@ -179,11 +223,14 @@ class Notebook:
         return self.cells()[number]
 
     def add(self, source: str) -> Cell:
-        """A new last cell with `source`, typed in."""
+        """A last cell with `source`, typed in: the empty one that Shift-Enter has made, or a new one."""
         self.panel.evaluate(
             """async panel => {
-                panel.content.activeCellIndex = panel.content.widgets.length - 1;
-                await jupyterapp.commands.execute('notebook:insert-cell-below');
+                const {content} = panel;
+                content.activeCellIndex = content.widgets.length - 1;
+                if (content.activeCell.model.sharedModel.source !== '') {
+                    await jupyterapp.commands.execute('notebook:insert-cell-below');
+                }
             }"""
         )
         cell = self.cell(-1)
@@ -208,6 +255,17 @@ class Notebook:
         cell = self.add(source)
         cell.run()
         return cell
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Meanwhile the page is so high that the notebook is in view from its first cell to its last."""
+        size = self.page.viewport_size
+        inner = "panel => panel.content.node.querySelector('.jp-WindowedPanel-inner').scrollHeight"
+        self.page.set_viewport_size({"width": size["width"], "height": self.panel.evaluate(inner) + 300})
+        try:
+            yield
+        finally:
+            self.page.set_viewport_size(size)
 
     def restart_and_run_all(self) -> None:
         """Presses the button for it and confirms; returns when everything has run."""
@@ -238,10 +296,10 @@ class Cell:
     @property
     def area(self) -> Locator:
         """The part of the page that shows the outputs."""
-        return self._node.locator(".jp-Cell-outputWrapper")
+        return self.node.locator(".jp-Cell-outputWrapper")
 
     @property
-    def _node(self) -> Locator:
+    def node(self) -> Locator:
         identity = self.ask("cell.node.id ||= `lab-${cell.model.id}`")
         return self.page.locator(f"[id='{identity}']")
 
@@ -266,6 +324,15 @@ class Cell:
         return [output["ename"] for output in self.outputs if output["output_type"] == "error"]
 
     @property
+    def shown(self) -> list[str]:
+        """The HTML outputs as they stand in the page."""
+        return self.node.locator(".jp-RenderedHTML").evaluate_all("nodes => nodes.map(node => node.innerHTML)")
+
+    def unfold(self) -> None:
+        """Opens everything that can be opened in the outputs."""
+        self.node.locator(".jp-RenderedHTML details").evaluate_all("nodes => nodes.forEach(n => { n.open = true; })")
+
+    @property
     def text(self) -> str:
         """Everything the outputs show, as a reader sees it."""
         return self.area.inner_text()
@@ -279,7 +346,7 @@ class Cell:
 
     def focus(self) -> None:
         """Puts the cursor into the editor."""
-        self._node.locator(".cm-content").click()
+        self.node.locator(".cm-content").click()
 
     def start(self) -> None:
         """Presses Shift-Enter."""
@@ -304,23 +371,23 @@ class Cell:
         self.notebook.wait_idle()
 
     def complete(self, text: str) -> list[str]:
-        """Types `text` and presses Tab: what is offered, in order; a single offer is taken at once and gives []."""
+        """Types `text` and presses Tab: what is offered, in order. The list stays open."""
         self.write(text)
-        before = self.source
         self.page.keyboard.press("Tab")
-        self.page.wait_for_function(
-            """([cell, before]) => cell.model.sharedModel.source !== before
-                || document.querySelector('.jp-Completer:not(.lm-mod-hidden) .jp-Completer-item')""",
-            arg=[self.handle, before],
-        )
-        return self.page.locator(".jp-Completer:not(.lm-mod-hidden) .jp-Completer-match").all_inner_texts()
+        found = self.page.locator(f"{_OFFERS} .jp-Completer-match")
+        found.first.wait_for(timeout=_TAB_SECONDS * 1000)
+        return found.all_inner_texts()
+
+    def take(self, offer: str) -> None:
+        """Clicks one of the offers."""
+        self.page.locator(f"{_OFFERS} .jp-Completer-match").get_by_text(offer, exact=True).click(timeout=10_000)
 
     def inspect(self, text: str) -> str:
         """Types `text` and presses Shift-Tab: what the tooltip says."""
         self.write(text)
         self.page.keyboard.press("Shift+Tab")
         tooltip = self.page.locator(".jp-Tooltip")
-        tooltip.wait_for()
+        tooltip.wait_for(timeout=_TAB_SECONDS * 1000)
         said = tooltip.inner_text()
         self.page.keyboard.press("Escape")
         return said

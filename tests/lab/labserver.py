@@ -44,10 +44,11 @@ _ARGUMENTS = (
 )
 _SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-    "notebook-extension/tracker": {"windowingMode": "none", "autoStartDefaultKernel": True},  # all cells in the page
+    # everything is in the page
+    "notebook-extension/tracker": {"windowingMode": "none", "maxNumberOutputs": 1_000, "autoStartDefaultKernel": True},
     "docmanager-extension/plugin": {"autosave": False},
 }
-_START_SECONDS = 40.0
+_START_SECONDS = 120.0
 _STOP_SECONDS = 15.0
 
 
