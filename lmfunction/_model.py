@@ -272,7 +272,8 @@ class InvokeResult:
             what = f" {payload_text(self)}" if self.raw_payload else ""
         version = f" {self.executed_version}" if self.executed_version else ""
         head = f"<InvokeResult {self.status_code} {self.request.label}{version} {self.elapsed_ms:.0f} ms"
-        return one_line(f"{head}{' replayed' if self.replayed else ''}{what}", 160) + ">"
+        told = self.redaction.text(f"{head}{' replayed' if self.replayed else ''}{what}")
+        return one_line(told, 160) + ">"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(repr(self))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 HIDDEN: Final = "***"
@@ -54,7 +54,7 @@ class Redaction:
     keys: tuple[str, ...] = ()
     patterns: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
-    secrets: tuple[tuple[str, str], ...] = ()
+    secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def with_secrets(self, found: tuple[tuple[str, str], ...]) -> Redaction:
         """The same, which knows these secrets too: (value, what is shown for it)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from lmfunction._redact import NONE, Path, Redaction
@@ -62,4 +62,4 @@ class Card:
     facts: tuple[str, ...] = ()
     sections: tuple[Section, ...] = ()
     summary: Mapping[str, object] | None = None
-    redaction: Redaction = NONE
+    redaction: Redaction = field(default=NONE, repr=False)  # it knows secrets by heart

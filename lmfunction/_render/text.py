@@ -27,6 +27,7 @@ _NOTE_ROOM: Final = 300  # bytes kept for a section's note: what is shown, and h
 _SECTION_ROOM: Final = 400  # below this share, fewer sections are shown instead of slivers of all
 _HANG: Final = "  "
 _BAR: Final = 24  # columns of the longest bar
+_BESIDE: Final = 20  # columns that a value needs beside its name; in fewer it stands below
 _CELL: Final = 200  # characters of a table cell, before its column is given its width
 
 _BADGE: Final = {
@@ -186,9 +187,13 @@ def _data(walk: Walk, value: object, width: int) -> Iterator[Line]:
 def _pairs(body: Pairs, width: int) -> Iterator[Line]:
     names = [shorten(name, 32) for name, _ in body.pairs]
     column = max(map(cells, names), default=0) + 2
+    beside = column + _BESIDE <= width
     for name, (_, value) in zip(names, body.pairs, strict=True):
-        for row, part in enumerate(wrap(value, max(width - column, 20))):
-            yield Line((name + " " * (column - cells(name)) if row == 0 else " " * column) + part)
+        if not beside:
+            yield Line(clip(name, width))
+        for row, part in enumerate(wrap(value, width - column if beside else width - len(_HANG))):
+            lead = (name + " " * (column - cells(name)) if row == 0 else " " * column) if beside else _HANG
+            yield Line(lead + part)
 
 
 def _table(body: Table, width: int) -> Iterator[Line]:

@@ -26,6 +26,7 @@ STYLES = {
     "font-family": r"[\w-]+(?:,[\w-]+)*",
     "font-size": r"\d+px",
     "font-weight": "600|700",
+    "height": r"\d+px",
     "letter-spacing": r"0\.\d+px",
     "line-height": r"\d\.\d",
     "margin": rf"{_LENGTH}(?: {_LENGTH}){{0,3}}",
@@ -41,6 +42,7 @@ STYLES = {
     "text-indent": _LENGTH,
     "vertical-align": "top",
     "white-space": "nowrap|pre-wrap",
+    "width": r"\d{1,3}px",
 }
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
