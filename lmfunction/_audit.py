@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lmfunction._audit_file import UNDER_WAY, AuditFile, Ticket
-from lmfunction._audit_record import encoded, of_error, of_result, record_of
+from lmfunction._audit_record import encoded, of_answer, of_error, of_result, record_of
 from lmfunction._connection import Place
 from lmfunction._model import InvokeResult, Outcome
 from lmfunction._profile_values import AuditRule
@@ -79,15 +79,20 @@ class Audits:
             Entry(record, file, tickets[index : index + 1], redaction, started) for index, record in enumerate(made)
         ]
 
-    def answered(self, entry: Entry | None, result: InvokeResult, warn: Warn) -> None:
-        """Writes down what a call brought."""
-        if entry is not None:
-            self.finish_many([(entry, of_result(result), result.redaction)], warn)
+    def answered(self, entry: Entry | None, answer: Any, warn: Warn) -> None:
+        """Writes down what a call brought: an InvokeResult, or another operation's answer."""
+        if entry is None:
+            return
+        if isinstance(answer, InvokeResult):
+            ended, redaction = of_result(answer), answer.redaction
+        else:
+            ended, redaction = of_answer(answer, self._lasted(entry)), entry.redaction
+        self.finish_many([(entry, ended, redaction)], warn)
 
     def failed(self, entry: Entry | None, error: BaseException, warn: Warn) -> None:
         """Writes down why a call brought nothing."""
         if entry is not None:
-            ended = of_error(error, (self._clock() - entry.started) * 1000)
+            ended = of_error(error, self._lasted(entry))
             self.finish_many([(entry, ended, entry.redaction)], warn)
 
     def finish_many(self, ended: Sequence[tuple[Entry, Mapping[str, Any], Redaction]], warn: Warn) -> None:
@@ -123,6 +128,9 @@ class Audits:
         with self._lock:
             for file in self._files.values():
                 file.close()
+
+    def _lasted(self, entry: Entry) -> float:
+        return (self._clock() - entry.started) * 1000
 
     def _file(self, rule: AuditRule) -> AuditFile:
         with self._lock:

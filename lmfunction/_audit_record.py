@@ -105,6 +105,16 @@ def of_result(result: InvokeResult) -> dict[str, Any]:
     }
 
 
+def of_answer(answer: Any, duration_ms: float) -> dict[str, Any]:
+    """What became of an operation that was carried out."""
+    metadata = answer.get("ResponseMetadata", {}) if isinstance(answer, Mapping) else {}
+    return {
+        "outcome": str(Outcome.OK),
+        "request_id": metadata.get("RequestId"),
+        "duration_ms": round(duration_ms, 3),
+    }
+
+
 def of_error(error: BaseException, duration_ms: float) -> dict[str, Any]:
     """What became of a call that ended so. An error that nobody foresaw tells nothing about the function."""
     return {

@@ -1,100 +1,143 @@
-"""How a plan that passed its guards is sent: written down where its profile has an audit, and not again where its key
-is finished.
+"""How what passed its guards is sent: written down where its profile has an audit, and not again where its key is
+finished.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from lmfunction._audit_record import REFUSED, REPLAYED, WHAT_IF, of_request
 from lmfunction._client import Again, Plan
+from lmfunction._connection import Place
 from lmfunction._door import Door
 from lmfunction._engine import Engine
+from lmfunction._intent import Intent
 from lmfunction._model import InvokeResult
 from lmfunction._once import Once
 from lmfunction.errors import GuardError
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Scribe:
+    """Who writes down what becomes of one call, where its profile has an audit. `told` is what is known of the call."""
+
+    engine: Engine
+    door: Door
+    place: Place
+    told: Callable[[], Mapping[str, Any]]
+
+    def around(self, send: Callable[[], T]) -> T:
+        """What `send` gives; that it begins and how it ends is written down.
+
+        Raises what `send` raises, and GuardError where the audit is required and cannot be written.
+        """
+        audits = self.engine.audits
+        if audits is None or self.place.profile.audit is None:
+            return send()
+        entry = audits.begin(self.place, self._everything(), self._warn)
+        try:
+            answer = send()
+        except BaseException as error:
+            audits.failed(entry, error, self._warn)
+            raise
+        audits.answered(entry, answer, self._warn)
+        return answer
+
+    def note(self, outcome: str, **more: Any) -> None:
+        """Writes down what is not sent."""
+        if self.engine.audits is not None and self.place.profile.audit is not None:
+            self.engine.audits.note(self.place, outcome, {**self._everything(), **more}, self._warn)
+
+    def what_if(self) -> None:
+        """Writes down that the call was shown in place of being sent."""
+        self.note(WHAT_IF, what_if=True)
+
+    @contextlib.contextmanager
+    def refusals(self) -> Iterator[None]:
+        """Writes down that a guard refused the call, when one does inside."""
+        try:
+            yield
+        except GuardError:
+            self.note(REFUSED)
+            raise
+
+    def _everything(self) -> dict[str, Any]:
+        """What is known. STS is not asked for it: where a guard asked, its answer is there."""
+        caller = self.engine.identities.remembered(self.place)
+        known = {"account": caller.account, "caller_arn": caller.arn} if caller is not None else {}
+        if self.place.embedded:
+            known = {}
+        return {**known, **{name: value for name, value in self.told().items() if value is not None}}
+
+    def _warn(self, text: str) -> None:
+        self.door.tell("warning", text)
+
+
+def scribe_of(plan: Plan, engine: Engine, door: Door) -> Scribe:
+    """Who writes down what becomes of an invocation."""
+    return Scribe(engine, door, plan.place, lambda: {**of_request(plan.request), "once_key": plan.once_key})
+
+
+def scribe_for(intent: Intent, members: Mapping[str, Any], engine: Engine, door: Door) -> Scribe:
+    """Who writes down what becomes of another operation; of its `members` only the names, and a payload's digest."""
+
+    def told() -> dict[str, Any]:
+        payload = next((members[n] for n in ("Payload", "InvokeArgs") if isinstance(members.get(n), bytes)), None)
+        return {
+            "operation": intent.kind,
+            "function": intent.function.text if intent.function is not None else intent.name,
+            "account": intent.named_account,
+            "qualifier": intent.qualifier,
+            "payload_sha256": None if payload is None else hashlib.sha256(payload).hexdigest(),
+            "payload_bytes": None if payload is None else len(payload),
+            "members": sorted(members),
+        }
+
+    return Scribe(engine, door, intent.place, told)
 
 
 def dispatch(plan: Plan, engine: Engine, door: Door, send: Callable[[], InvokeResult], again: Again) -> InvokeResult:
     """What `send` gives, or the stored result of a finished key. `again` sends another request of the same kind.
 
-    Raises what `send` and `Once.send` raise, and GuardError where the audit is required and cannot be written.
+    Raises what `send`, `Scribe.around` and `Once.send` raise.
     """
-    if plan.once_key is None or plan.request.invocation_type == "DryRun":
-        return _audited(plan, engine, door, send)
-    result = _once(plan, plan.once_key, engine).send(
-        lambda: _audited(plan, engine, door, send), again, _asking_in_the_main_thread_only(door)
-    )
+    scribe = scribe_of(plan, engine, door)
+    once = _once(plan, engine)
+    if once is None:
+        return scribe.around(send)
+    result = once.send(lambda: scribe.around(send), again, _asking_in_the_main_thread_only(door))
     if result.replayed:
-        _note(plan, engine, door, REPLAYED, request_id=result.request_id)
+        scribe.note(REPLAYED, request_id=result.request_id)
     return result
 
 
 def foretold(plan: Plan, engine: Engine, door: Door) -> Plan:
-    """The plan that -WhatIf shows: it tells what would become of its key. It is written down, as not sent."""
-    if plan.once_key is not None and plan.request.invocation_type != "DryRun":
-        plan = dataclasses.replace(plan, once_told=_once(plan, plan.once_key, engine).told())
-    _note(plan, engine, door, WHAT_IF, what_if=True)
+    """The plan that -WhatIf shows, which tells what would become of its key. It is written down as not sent."""
+    once = _once(plan, engine)
+    if once is not None:
+        plan = dataclasses.replace(plan, once_told=once.told())
+    scribe_of(plan, engine, door).what_if()
     return plan
 
 
-@contextlib.contextmanager
-def refusals_noted(plan: Plan, engine: Engine, door: Door) -> Iterator[None]:
-    """Writes down that a guard refused the plan, when one does inside."""
-    try:
-        yield
-    except GuardError:
-        _note(plan, engine, door, REFUSED)
-        raise
-
-
-def _audited(plan: Plan, engine: Engine, door: Door, send: Callable[[], InvokeResult]) -> InvokeResult:
-    audits = engine.audits
-    if audits is None or plan.place.profile.audit is None:
-        return send()
-    warn = _warning(door)
-    entry = audits.begin(plan.place, _told(plan, engine), warn)
-    try:
-        result = send()
-    except BaseException as error:
-        audits.failed(entry, error, warn)
-        raise
-    audits.answered(entry, result, warn)
-    return result
-
-
-def _note(plan: Plan, engine: Engine, door: Door, outcome: str, **more: Any) -> None:
-    if engine.audits is not None and plan.place.profile.audit is not None:
-        engine.audits.note(plan.place, outcome, {**_told(plan, engine), **more}, _warning(door))
-
-
-def _told(plan: Plan, engine: Engine) -> dict[str, Any]:
-    """What is known of the plan. STS is not asked for it: where a guard asked, its answer is there."""
+def _once(plan: Plan, engine: Engine) -> Once | None:
+    """The plan's key against the store; a dry run is none of a key's calls."""
+    if plan.once_key is None or plan.request.invocation_type == "DryRun":
+        return None
     caller = engine.identities.remembered(plan.place)
-    account = caller.account if caller is not None else None
-    told = {**of_request(plan.request), "once_key": plan.once_key}
-    return {
-        **told,
-        "account": plan.known_account or account,
-        "caller_arn": caller.arn if caller is not None and not plan.place.embedded else None,
-    }
-
-
-def _once(plan: Plan, key: str, engine: Engine) -> Once:
-    caller = engine.identities.remembered(plan.place)
-    return Once(plan, key, engine.once, engine.clock, plan.known_account or (caller.account if caller else None))
-
-
-def _warning(door: Door) -> Callable[[str], None]:
-    return lambda text: door.tell("warning", text)
+    account = plan.known_account or (caller.account if caller is not None else None)
+    return Once(plan, plan.once_key, engine.once, engine.clock, account)
 
 
 def _asking_in_the_main_thread_only(door: Door) -> Door:
     """The door; where several calls are sent at once nobody can know which of them a question is about."""
-    return (
-        door if threading.current_thread() is threading.main_thread() else dataclasses.replace(door, ask=lambda _: None)
-    )
+    if threading.current_thread() is threading.main_thread():
+        return door
+    return dataclasses.replace(door, ask=lambda _: None)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from lmfunction._client import with_full_name
 from lmfunction._connection import resolve_place
+from lmfunction._dispatch import scribe_for
 from lmfunction._door import NOTHING, Door
 from lmfunction._emission import exact_parameter, selector
 from lmfunction._engine import Engine
@@ -64,20 +65,26 @@ def run_operation(
     if found.deprecated:
         notices.warn(f"{cmdlet.name} is deprecated by AWS: use Invoke-LMFunction -InvocationType Event instead.")
     notices.verbose(repr(plan).removeprefix("What if: "))
+    scribe = scribe_for(plan.intent(), plan.members, _reticent(engine) if plan.reads else engine, door)
     if is_dry(arguments, engine, door, reads=plan.reads):
         if plan.place.profile.guarded:
             foresee(plan.intent())
+        scribe.what_if()
         door.show(plan)
         return NOTHING
-    clearance = _cleared(plan, arguments, engine, door)
+    with scribe.refusals():
+        clearance = _cleared(plan, arguments, engine, door)
     try:
         if clearance is not FREE:
-            clearance.verify(plan.intent(), engine)
+            with scribe.refusals():
+                clearance.verify(plan.intent(), engine)
         with shown(wanted(arguments, door.progress_action, door.progress), plan.progress, engine.policy.clock):
-            answer = _sent(plan, engine, single_page=_is_manual(found, arguments))
+            answer: Any = scribe.around(lambda: _sent(plan, engine, single_page=_is_manual(found, arguments)))
         if isinstance(answer, InvokeResult):
             on_result(answer)
             act_on_failure(answer, str(arguments.get("error_action", door.error_action)), door)
+        else:
+            answer = _told(answer)
     except LMError as error:
         act_on_error(error, gathered, door)
         return NOTHING
@@ -103,6 +110,11 @@ def _plan(cmdlet: Cmdlet, found: Operation, arguments: dict[str, Any], profile: 
         members,
         dataclasses.replace(place, connection=dataclasses.replace(place.connection, attempts=attempts)),
     )
+
+
+def _reticent(engine: Engine) -> Engine:
+    """The engine, which writes nothing down: what only reads changes nothing that somebody would have to answer for."""
+    return dataclasses.replace(engine, audits=None)
 
 
 def _region_of(subject: Any) -> str | None:
@@ -143,7 +155,7 @@ def _sent(plan: OperationPlan, engine: Engine, *, single_page: bool) -> Any:
         raise InvocationInterrupted(f"Stopped. {doubt.what}.", sent=None) from None
     except Exception as error:
         raise translate(error, doubt) from error
-    return _told(answer)
+    return answer
 
 
 def _all_pages(client: Any, plan: OperationPlan) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lmfunction._connection import Place, resolve_place
+from lmfunction._dispatch import scribe_for
 from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
 from lmfunction._failures import act_on_error
@@ -55,16 +56,20 @@ def publish(values: Mapping[str, Any], engine: Engine, door: Door) -> Any:
     if place.embedded:
         wanted.setdefault("Role", "arn:aws:iam::000000000000:role/embedded")
     intent = _intent(name, what, place, wanted)
+    scribe = scribe_for(intent, wanted, engine, door)
     if is_dry(arguments, engine, door):
         if place.profile.guarded:
             foresee(intent)
+        scribe.what_if()
         door.show(_WhatIf(f"What if: {what}"))
         return NOTHING
-    clearance = clear(intent, arguments, engine, door) if concerned(place.profile, arguments) else FREE
+    with scribe.refusals():
+        clearance = clear(intent, arguments, engine, door) if concerned(place.profile, arguments) else FREE
     try:
         if clearance is not FREE:
-            clearance.verify(intent, engine)
-        answer = _create_or_update(engine.connections.transport(place).client, name.text, wanted)
+            with scribe.refusals():
+                clearance.verify(intent, engine)
+        answer = scribe.around(lambda: _create_or_update(engine.connections.transport(place).client, name.text, wanted))
     except LMError as error:
         act_on_error(error, gathered, door)
         return NOTHING
