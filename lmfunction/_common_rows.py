@@ -9,7 +9,8 @@ from lmfunction._params import Kind, Parameter, Rank
 ACTIONS: Final = ("Stop", "Continue", "SilentlyContinue")
 _QUIET: Final = ("Continue", "SilentlyContinue")
 
-FORCE: Final = Parameter("Force", Kind.SWITCH, "Do not ask for confirmation.")
+# Not by property name: what flows through a pipe must not answer for a person.
+FORCE: Final = Parameter("Force", Kind.SWITCH, "Do not ask for confirmation.", by_name=False)
 
 CONNECTION: Final = (
     Parameter(

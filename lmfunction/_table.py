@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from lmfunction import _wire
-from lmfunction._common_rows import COMMON, CONNECTION
+from lmfunction._common_rows import COMMON, CONNECTION, FORCE
 from lmfunction._help_row import GET_HELP
 from lmfunction._measure_row import measure_cmdlet
 from lmfunction._params import Cmdlet, Example, Kind, LazyCmdlet, Parameter, Rank, snake_case
@@ -80,7 +80,7 @@ _INVOKE: Final = (
         excludes=("PassThru",),
     ),
     Parameter("PassThru", Kind.SWITCH, "Emit the FunctionName that was given.", excludes=("Select",)),
-    Parameter("Force", Kind.SWITCH, "Do not ask for confirmation."),
+    FORCE,
     Parameter(
         "InputObject",
         Kind.OBJECT,
