@@ -22,13 +22,13 @@ def content_of(path: pathlib.Path) -> bytes:
     """
     try:
         found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise ProfileError("The profile is no regular file.", file=str(path))
-        # The time of the last change to the inode is the one that nobody can set back.
-        return _content(path, (found.st_ino, found.st_dev, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+        if stat.S_ISREG(found.st_mode):
+            # The time of the last change to the inode is the one that nobody can set back.
+            return _content(path, (found.st_ino, found.st_dev, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "its name cannot be a file's"
         raise ProfileError(f"The profile cannot be read: {why}.", file=str(path)) from None
+    raise ProfileError("The profile is no regular file.", file=str(path))
 
 
 @functools.lru_cache(maxsize=64)
