@@ -142,7 +142,7 @@ def _run(line: CommandLine, engine: Engine, door: Door, screen: Screen, defaults
 
     if line.skeleton == "output":
         planning = dataclasses.replace(door, what_if=True, show=lambda _: None)
-        _cmdlets.invoke(values, engine, planning, lambda _: None)
+        _cmdlets.invoke(values, dataclasses.replace(engine, audits=None), planning, lambda _: None)
         show({name: 0 if name == "StatusCode" else name for name in _SHOWN})
         return
 
