@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from lmfunction._auth import Credential
 from lmfunction._boto import asks_for_credentials, environment_of
-from lmfunction._client import with_full_name
+from lmfunction._client import Connections, with_full_name
 from lmfunction._connection import Place, resolve_place
 from lmfunction._engine import Engine
 from lmfunction._gathered import gather
@@ -105,14 +105,15 @@ class Catalog:
         clock: Callable[[], float] = time.monotonic,
         environ: Callable[[], Mapping[str, str]] = lambda: os.environ,
         settings: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext,
-        ask: Callable[[Question, Engine, Callable[[], AbstractContextManager[None]]], Pages] | None = None,
+        ask: Callable[[Question], Pages] | None = None,
     ) -> None:
         self._engine = engine
         self._budget = budget
         self._clock = clock
         self._environ = environ
         self._settings = settings
-        self._ask = ask or _asked
+        self._ask = ask or self._asked
+        self._connections = Connections()
         self._lock = threading.Lock()
         self._answers: dict[tuple[Any, ...], _Answer] = {}
 
@@ -125,10 +126,17 @@ class Catalog:
                 answer.done.wait(left)
         return {name: about for answer in answers for name, about in answer.names.items()}
 
-    def forget(self) -> None:
-        """Drops every answer; the next question is asked anew."""
+    def close(self) -> None:
+        """Closes the connections and drops every answer; the next question is asked anew."""
         with self._lock:
             self._answers.clear()
+        self._connections.close()
+
+    def _asked(self, question: Question) -> Pages:
+        """The pages of Lambda's answer. Raises whatever goes wrong."""
+        with self._settings():
+            transport, function = _reached(question, self._engine(), self._connections)
+        return _pages(transport.client, question.listing, function) if transport is not None else iter(())
 
     def _answer(self, question: Question) -> _Answer | None:
         """The answer that is kept or under way, or a new one."""
@@ -152,7 +160,7 @@ class Catalog:
     def _fill(self, answer: _Answer, question: Question) -> None:
         found: dict[str, str] = {}
         try:
-            for page in self._ask(question, self._engine(), self._settings):
+            for page in self._ask(question):
                 found.update(page)
                 answer.names = {**answer.names, **found}  # replaced, never changed: somebody may be reading it
                 if len(found) >= _MOST:
@@ -165,25 +173,11 @@ class Catalog:
             answer.done.set()
 
 
-def _asked(question: Question, engine: Engine, settings: Callable[[], AbstractContextManager[None]]) -> Pages:
-    """The pages of Lambda's answer. Raises whatever goes wrong."""
-    with settings():
-        transport, named, ours = _reached(question, engine)
-    if transport is None:
-        if question.listing is FUNCTIONS and ours:
-            yield sample_functions()
-        return
-    try:
-        yield from _pages(transport.client, question.listing, named)
-    finally:
-        if ours:
-            transport.close()
+def _reached(question: Question, engine: Engine, connections: Connections) -> tuple[Transport | None, str | None]:
+    """The way to the place that the question is about, and the function's full name.
 
-
-def _reached(question: Question, engine: Engine) -> tuple[Transport | None, str | None, bool]:
-    """The way to the place that the question is about, the function's full name, and whether the way is ours to close.
-
-    Without a way there is nothing to ask; then the flag tells whether it is the embedded Lambda that does not run.
+    A way that is open already is taken. None: to the embedded Lambda, which does not run, or to a place whose
+    credentials nobody has asked for yet.
     """
     gathered = gather(question.cmdlet, question.values, engine)
     arguments = {**gathered.arguments, "timeout_sec": _PATIENCE}
@@ -193,14 +187,14 @@ def _reached(question: Question, engine: Engine) -> tuple[Transport | None, str 
     region = parse_function_name(named).region if named else None
     place = resolve_place(arguments, gathered.profile, gathered.aws_profile, arn_region=region)
     if place.embedded:
-        found = _running(place)
-        if found is None:
-            return None, named, True
-        place = found
-    elif place.connection.credential is None and asks_for_credentials(place.connection.aws_profile):
-        # Where a call was made the credentials are there.
-        return engine.connections.opened(place.connection), named, False
-    return Transport(place.connection), named, True
+        running = _running(place)
+        return (connections.transport(running) if running is not None else None), named
+    opened = engine.connections.opened(place.connection)
+    if opened is not None:
+        return opened, named
+    if place.connection.credential is None and asks_for_credentials(place.connection.aws_profile):
+        return None, named
+    return connections.transport(place), named
 
 
 def _pages(client: Any, listing: Listing, function: str | None) -> Pages:
@@ -219,13 +213,3 @@ def _running(place: Place) -> Place | None:
     credential = Credential(running.access_key, running.secret_key)
     connection = dataclasses.replace(place.connection, endpoint_url=running.url, credential=credential)
     return dataclasses.replace(place, connection=connection, embedded=False)
-
-
-def sample_functions() -> list[tuple[str, str]]:
-    """The functions that the embedded Lambda will have when it is started."""
-    from pathlib import Path
-
-    from lmfunction import local
-
-    folder = Path(local.__file__).with_name("samples")
-    return [(path.stem, "sample function") for path in sorted(folder.glob("[!_]*.py"))]

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from lmfunction._peek import UNKNOWN
 from lmfunction._profile import known_profiles, profile_named
+from lmfunction._profile_values import Profile
 from lmfunction._text import shorten
 from lmfunction.errors import LMError
 
@@ -41,11 +42,21 @@ def profiles(location: str | None, environ: Mapping[str, str]) -> dict[str, str]
 
 def short_names(profile: str, location: str | None, environ: Mapping[str, str]) -> dict[str, str]:
     """The function names that the YAML profile knows, with what they stand for."""
+    found = _profile(profile, location, environ)
+    return dict(found.functions) if found is not None else {}
+
+
+def endpoint_of(profile: str, location: str | None, environ: Mapping[str, str]) -> str | None:
+    """The endpoint of the YAML profile; None when there is none of that name."""
+    found = _profile(profile, location, environ)
+    return found.endpoint if found is not None else None
+
+
+def _profile(name: str, location: str | None, environ: Mapping[str, str]) -> Profile | None:
     try:
-        found = profile_named(profile, location=location or None, environ=environ) if profile else None
-        return dict(found.functions) if found is not None else {}
+        return profile_named(name, location=location or None, environ=environ) if name else None
     except LMError:  # running the line tells
-        return {}
+        return None
 
 
 def paths(written: str) -> Iterator[tuple[str, str]]:
@@ -102,3 +113,13 @@ def kind_of(value: Any) -> str:
         return ""
     size = f", {len(value)}" if type(value) in (str, bytes, list, tuple, dict) else ""
     return shorten(type(value).__name__, 40) + size
+
+
+def sample_functions() -> list[tuple[str, str]]:
+    """The functions that the embedded Lambda will have when it is started."""
+    from pathlib import Path
+
+    from lmfunction import local
+
+    folder = Path(local.__file__).with_name("samples")
+    return [(path.stem, "sample function") for path in sorted(folder.glob("[!_]*.py"))]

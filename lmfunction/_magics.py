@@ -19,6 +19,7 @@ from traitlets import Bool, Enum, Float, TraitError, Unicode
 from lmfunction._help import View, cmdlet_help
 from lmfunction._inspection import add_inspector, remove_inspector
 from lmfunction._matcher import add_matcher, remove_matcher
+from lmfunction._origin import enter_cell
 from lmfunction._params import Cmdlet
 from lmfunction._progress import LOG_EVERY, Progress, Viewer, Viewers
 from lmfunction._progress_card import ProgressCard
@@ -127,6 +128,11 @@ class LMFunction(Magics):
     def _remember(self, result: Any) -> None:
         self._last = result  # completion looks at its keys; only the last one is kept alive
 
+    def close(self) -> None:
+        """Closes the connections that completion opened."""
+        if self._catalog is not None:
+            self._catalog.close()
+
     def surroundings(self) -> Surroundings:
         """What completion looks at: the user's variables, the last result, the settings, and names that Lambda has."""
         from lmfunction._blank import Surroundings
@@ -183,6 +189,10 @@ class LMFunction(Magics):
         self._shown.append(shown)
         display(shown)
 
+    def note_cell(self, info: Any) -> None:
+        """Before each cell: its id, where the notebook tells one, or its number, for whoever asks where a call is from."""
+        enter_cell(getattr(info, "cell_id", None) or f"In [{self.shell.execution_count}]")
+
     def forget_shown(self, *_: Any) -> None:
         """After each cell: what was shown in it is shown in full when it is displayed again, and its waits are over."""
         for shown in self._shown:
@@ -221,6 +231,7 @@ def load(shell: Any) -> None:
     if _loaded(shell):
         return
     settings = _settings(shell)
+    shell.events.register("pre_run_cell", settings.note_cell)
     shell.events.register("post_run_cell", settings.forget_shown)
     for cmdlet in CMDLETS:
         for name in cmdlet.names:
@@ -246,7 +257,9 @@ def _settings(shell: Any) -> LMFunction:
 def unload(shell: Any) -> None:
     """Takes away what `load` added."""
     for settings in (c for c in shell.configurables if isinstance(c, LMFunction)):
+        shell.events.unregister("pre_run_cell", settings.note_cell)
         shell.events.unregister("post_run_cell", settings.forget_shown)
+        settings.close()
     for kind in ("line", "cell"):
         for name in (*_NAMES, _AWS, "lm"):
             shell.magics_manager.magics[kind].pop(name, None)

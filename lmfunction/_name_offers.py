@@ -15,13 +15,12 @@ from lmfunction._catalog import (
     VERSIONS,
     Listing,
     Question,
-    sample_functions,
 )
 from lmfunction._common_rows import CONNECTION
-from lmfunction._local_names import profiles, short_names
+from lmfunction._local_names import endpoint_of, profiles, sample_functions, short_names
 from lmfunction._names import parse_function_name
 from lmfunction._service import regions
-from lmfunction._table import CMDLETS, find_cmdlet
+from lmfunction._table import CMDLETS, PUBLISH, find_cmdlet
 from lmfunction._text import one_line
 from lmfunction._verb_table import VERBS
 from lmfunction.errors import LMError
@@ -46,7 +45,7 @@ _WHAT: Final[Mapping[str, What]] = {
 def name_offers(blank: Blank, written: str) -> Iterator[Offer]:
     """The names that the blank can hold by its parameter's own name; `written` is what is being typed."""
     name = blank.parameter.name
-    if name in _PROFILES:
+    if name in _PROFILES or "ProfileName" in blank.parameter.aliases:
         for profile, about in profiles(_text(blank.given().get("ProfileLocation")), blank.around.environ).items():
             yield Offer(profile, "profile", about)
     elif name in _REGIONS:
@@ -104,8 +103,17 @@ def _known_functions(blank: Blank) -> dict[str, str]:
     given = {**blank.around.defaults, **blank.given()}
     profile = _text(given.get("ProfileName")) or blank.around.environ.get("LMFUNCTION_PROFILE", "")
     known = short_names(profile, _text(given.get("ProfileLocation")), blank.around.environ)
-    embedded = profile == "local" or given.get("EndpointUrl") == "embedded"
+    embedded = _embeds(blank, given, profile)
     return {**known, **dict(sample_functions())} if embedded else known
+
+
+def _embeds(blank: Blank, given: Mapping[str, Any], profile: str) -> bool:
+    """Whether the line goes to the embedded Lambda, which has its sample functions also before it is started."""
+    if given.get("EndpointUrl") is not None:
+        return bool(given["EndpointUrl"] == "embedded")
+    if profile:
+        return endpoint_of(profile, _text(given.get("ProfileLocation")), blank.around.environ) == "embedded"
+    return blank.cmdlet is PUBLISH and not {"Credential", "AccessKey"} & given.keys()
 
 
 def _asked(blank: Blank, listings: tuple[Listing, ...], function: str | None) -> dict[str, str]:

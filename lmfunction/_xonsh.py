@@ -185,6 +185,13 @@ def _catalog_of(xsh: Any) -> Catalog:
     return _catalogs[id(xsh)]
 
 
+def forget(xsh: Any) -> None:
+    """Closes what completion of this session opened."""
+    catalog = _catalogs.pop(id(xsh), None)
+    if catalog is not None:
+        catalog.close()
+
+
 def action_named(text: str) -> str:
     """The ErrorAction that `text` names in any case. Raises ParameterError."""
     found = next((action for action in ACTIONS if action.casefold() == str(text).casefold()), None)

@@ -122,6 +122,8 @@ def _unload_xontrib_(xsh: Any, **_: Any) -> dict[str, Any]:
         xsh.env.deregister(name)
     if "xonsh.completers.init" in sys.modules:
         xsh.completers.pop(_COMPLETER, None)
+    if "lmfunction._xonsh" in sys.modules:
+        sys.modules["lmfunction._xonsh"].forget(xsh)
     getattr(xsh.builtins.events, _EVENT).discard(_forward_interrupts)
     return {}
 

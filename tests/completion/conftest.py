@@ -87,6 +87,5 @@ def _faults_of(row: Mapping[str, Any], text: str, completed: list[str]) -> str:
     faults += [f"has {one!r}" for one in expected["lacks"] if one in completed]
     if completed[: len(expected["first"])] != expected["first"]:
         faults.append("others come first")
-    return yaml.safe_dump(
-        {"typed": text, "row": dict(row), "offered": completed[:40], "faults": faults}, width=160
-    ) * bool(faults)
+    told = {"typed": text, "row": dict(row), "offered": completed[:40], "faults": faults}
+    return yaml.safe_dump(told, width=160) if faults else ""
