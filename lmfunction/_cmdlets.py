@@ -88,6 +88,7 @@ def prepare(values: Mapping[str, Any], engine: Engine, door: Door, batch: Batch 
     select = selector(INVOKE, arguments, values)
     check_assignable(arguments, door)
     empty_lists(arguments, door)
+    notices.warn_once(gathered.profile.notices, engine.told)
     plan = make_plan(arguments, gathered.profile, gathered.aws_profile, warn=notices.warn, given=gathered.given)
     if engine.hooks is not None:
         plan = dataclasses.replace(plan, request=engine.hooks.mapped(plan.request, notices.warn))

@@ -32,5 +32,6 @@ class Engine:
     identities: Identities = field(default_factory=Identities)
     audits: Audits | None = field(default_factory=Audits)  # None: nothing is written down, for nothing will be sent
     once: OnceStore = field(default_factory=OnceStore)
+    told: set[str] = field(default_factory=set)  # what a profile's file says and was left out: told once
     what_if: bool = False  # a Session's own: what changes something is shown and not sent
     clock: Callable[[], float] = time.time  # of confirmations; a monotonic one stands still in a sleeping laptop

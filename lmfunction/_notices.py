@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lmfunction._door import Door
@@ -28,6 +28,13 @@ class Notices:
             raise ParameterError(f"{text} (-WarningAction Stop)")
         if self.action == "Continue":
             self.door.tell("warning", text)
+
+    def warn_once(self, texts: Iterable[str], told: set[str]) -> None:
+        """Warns of what `told` does not hold yet, and adds it there."""
+        for text in texts:
+            if text not in told:
+                self.warn(text)
+                told.add(text)
 
     def verbose(self, text: str) -> None:
         """Tells `text` when -Verbose or -Debug asks for it."""

@@ -57,6 +57,7 @@ def run_operation(
     notices = Notices(arguments, door)
     check_assignable(arguments, door)
     empty_lists(arguments, door)
+    notices.warn_once(gathered.profile.notices, engine.told)
     if found.streams:
         select = selector(cmdlet, arguments, values)
     else:

@@ -65,7 +65,7 @@ def _check_call(stage: InvokeStage, after_results: bool) -> None:
         stage.door, tell=_nothing, show=_nothing, assign=None if stage.door.assign is None else _nothing
     )
     if "FunctionName" in stage.values:
-        engine = dataclasses.replace(stage.engine, audits=None)
+        engine = dataclasses.replace(stage.engine, audits=None, told=set())
         prepare({**stage.values, "WhatIf": True, "Verbose": False, "Debug": False}, engine, silent)
 
 

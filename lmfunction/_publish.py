@@ -44,6 +44,7 @@ def publish(values: Mapping[str, Any], engine: Engine, door: Door) -> Any:
     arguments = gathered.arguments
     notices = Notices(arguments, door)
     check_assignable(arguments, door)
+    notices.warn_once(gathered.profile.notices, engine.told)
     name = parse_function_name(arguments.get("function_name"))
     if not PLACE_NAMES.intersection(arguments):
         arguments["endpoint_url"] = "embedded"
