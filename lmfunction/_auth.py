@@ -58,14 +58,19 @@ class RefreshingCredential(Credential):
     """Credentials that renew themselves: of a profile, an assumed role, a boto3 session.
 
     `load` gives botocore's object, which a client signs with and which renews itself; `label` says for people whose
-    they are. The keys read here are those of the moment; reading them may contact AWS, the repr does not.
+    they are, `profile` is the AWS profile behind them.
+
+    The keys read here are those of the moment; reading them may contact AWS, the repr does not.
     """
 
-    __slots__ = ("_identity", "_loaded", "label", "load")
+    __slots__ = ("_identity", "_loaded", "label", "load", "profile")
 
-    def __init__(self, load: Callable[[], Any], label: str, identity: object = None) -> None:
+    def __init__(
+        self, load: Callable[[], Any], label: str, identity: object = None, *, profile: str | None = None
+    ) -> None:
         self.load = load
         self.label = label
+        self.profile = profile
         self._identity = self if identity is None else identity
         self._loaded: Any = None
 

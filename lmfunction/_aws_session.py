@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import pathlib
+import shlex
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -96,7 +97,8 @@ def credential_of_profile(aws_profile: str | None, credentials_file: str | None 
     def load() -> Any:
         return _found(open_session(aws_profile=aws_profile, credentials_file=credentials_file))
 
-    return RefreshingCredential(load, f"profile {aws_profile}" if aws_profile else "boto3's own chain")
+    label = f"profile {aws_profile}" if aws_profile else "boto3's own chain"
+    return RefreshingCredential(load, label, profile=aws_profile)
 
 
 def credential_of_role(role: Role, credentials_file: str | None = None) -> RefreshingCredential:
@@ -107,7 +109,28 @@ def credential_of_role(role: Role, credentials_file: str | None = None) -> Refre
 
         return _found(boto3.Session(botocore_session=_session(_IN_MEMORY, credentials_file, role)))
 
-    return RefreshingCredential(load, f"role {role.arn}")
+    return RefreshingCredential(load, f"role {role.arn}", profile=role.source_profile)
+
+
+def sign_in_of(aws_profile: str | None, credentials_file: str | None = None) -> str | None:
+    """The command that signs a person in for an AWS profile (None: the environment's); None where none is needed.
+
+    A role is assumed with its source profile, so that it is that one which signs in.
+    """
+    session = _session(aws_profile, credentials_file)
+    profiles = session.full_config.get("profiles", {})
+    name, seen = session.profile or "default", set[str]()
+    while isinstance(name, str) and name not in seen:
+        seen.add(name)
+        settings = profiles.get(name, {})
+        for marks, command in _SIGN_IN:
+            if any(mark in settings for mark in marks):
+                return f"{command} --profile {shlex.quote(name)}"
+        name = settings.get("source_profile")
+    return None
+
+
+_SIGN_IN: Final = ((("sso_session", "sso_start_url"), "aws sso login"), (("login_session",), "aws login"))
 
 
 def _found(session: Any) -> Any:

@@ -107,7 +107,10 @@ class Connections:
         self.secrets = SecretValues()
 
     def transport(self, place: Place) -> Transport:
-        """The transport for `place`; starts the embedded Lambda when that is the place."""
+        """The transport for `place`, its credentials got; starts the embedded Lambda when that is the place.
+
+        Raises ProfileError for credentials that cannot be used. What failed is made anew by the next call.
+        """
         connection = _embedded(place.connection) if place.embedded else place.connection
         if os.getpid() != self._pid:
             self._pid, self._open = os.getpid(), {}
@@ -116,8 +119,20 @@ class Connections:
             with self._lock:
                 found = self._open.get(connection)
                 if found is None:
+                    self._forget_elders(connection)
                     found = self._open[connection] = Transport(connection)
+        try:
+            found.ready()
+        except LMError:
+            self._open.pop(connection, None)
+            raise
         return found
+
+    def _forget_elders(self, connection: Connection) -> None:
+        """Lets go of transports that ~/.aws made otherwise before it was edited; calls under way still use them."""
+        wanted = _whatever_files(connection)
+        for elder in [c for c in self._open if c != connection and _whatever_files(c) == wanted]:
+            del self._open[elder]
 
     def opened(self, connection: Connection) -> Transport | None:
         """A transport that is open already to where `connection` goes, whatever its timeout; none is made."""
@@ -129,6 +144,12 @@ class Connections:
         with self._lock:
             while self._open:
                 self._open.popitem()[1].close()
+
+
+def _whatever_files(connection: Connection) -> Connection:
+    if connection.environment is None:
+        return connection
+    return dataclasses.replace(connection, environment=connection.environment._replace(files=()))
 
 
 def _without_patience(connection: Connection) -> Connection:

@@ -40,8 +40,8 @@ class Door:
     answer to a question (empty when the input ends), or None when nobody can answer; `assign` sets a variable of the
     user (None: there are none).
     `show_error` displays an error that the line goes on after; a door without it tells the error's words.
-    `ask_secret` asks as `ask` does, and shows nothing of what is typed. `lasts`: there is another line after this one, in
-    the same process. `defaults` are what the door's own settings give to parameters.
+    `ask_secret` asks as `ask` does, and shows nothing of what is typed. `lasts`: the process goes on after this line.
+    `defaults` are what the door's own settings give to parameters.
     `progress` gives those who are shown how a wait goes on, in the thread that asks; `progress_action` says whether
     they are when the line does not.
     `shows_failures` when a failed function's card is the door's business, so that the value need not show it again.

@@ -78,8 +78,7 @@ class Entry:
         self.status = getattr(error, "status", None) or self.status
         self.attempts = getattr(error, "attempts", None) or self.attempts
         self.error_type = getattr(error, "code", None) or type(error).__name__
-        sent = getattr(error, "sent", None) if isinstance(error, InvocationInterrupted) else None
-        self.outcome = getattr(error, "outcome", "NOT_SENT" if sent is False else _OUTCOMES.get(_kind(error), "UNKNOWN"))
+        self.outcome = getattr(error, "outcome", _outcome_of(error))
 
     def record(self) -> Record:
         """The entry as a record; times are UTC."""
@@ -102,11 +101,10 @@ class Entry:
         return Record(TYPE, self.redaction.value(members), title="Function")
 
 
-_OUTCOMES: Final = {"ConstructionFailure": "NOT_SENT"}
-
-
-def _kind(error: BaseException) -> str:
-    return str(getattr(error, "kind", None))
+def _outcome_of(error: BaseException) -> str:
+    """The outcome class of a call that ended with an error which does not tell it."""
+    stopped_before = isinstance(error, InvocationInterrupted) and error.sent is False
+    return "NOT_SENT" if stopped_before or getattr(error, "kind", None) == "ConstructionFailure" else "UNKNOWN"
 
 
 class History:

@@ -15,8 +15,8 @@ from lmfunction._model import InvokeResult
 from lmfunction._once_keys import clear_key, get_keys
 from lmfunction._operation_calls import run_operation
 from lmfunction._params import Cmdlet
-from lmfunction._session_cmdlets import STEPS, run_session_cmdlet
 from lmfunction._safety_rows import CLEAR_ONCE_KEY, GET_AUDIT, GET_ONCE_KEY
+from lmfunction._session_cmdlets import STEPS, run_session_cmdlet
 from lmfunction._table import INVOKE, MEASURE, OPERATIONS, PROFILE_CMDLETS, PUBLISH
 
 OnResult = Callable[[InvokeResult], None]

@@ -16,6 +16,7 @@ from typing import Any, Final
 from lmfunction import _boto, _wire
 from lmfunction._auth import Credential
 from lmfunction._boto import Connection, make_client
+from lmfunction._credential_faults import credential_fault, is_credential_error, no_credentials
 from lmfunction._request import InvokeRequest
 from lmfunction._retry import classify
 from lmfunction._text import one_line
@@ -62,15 +63,23 @@ class Transport:
 
     def credential(self) -> Credential:
         """What the next request is signed with. Raises ProfileError when there is nothing, or it cannot be got."""
-        from botocore.exceptions import BotoCoreError, NoCredentialsError
+        from botocore.exceptions import NoCredentialsError
 
         try:
             found = _boto.credential_of(self.client)
             if found is None:
                 raise NoCredentialsError
-        except BotoCoreError as error:
-            raise translate(error, _HARMLESS) from error
+        except Exception as error:
+            raise credential_fault(error, self.connection) from error
         return found
+
+    def ready(self) -> None:
+        """Gets the credentials, or renews them: what is wrong with them is known before anything is sent.
+
+        Raises ProfileError; TransportError where whoever gives them could not be reached.
+        """
+        if self.connection.signed:
+            self.credential()
 
     def send(self, request: InvokeRequest) -> Reply:
         """Sends `request` once. Raises ServiceError for a refusal, TransportError when there is no whole answer."""
@@ -123,8 +132,8 @@ def translate(error: Exception, doubt: Doubt = _INVOKED) -> LMError:
         return _refusal(error, doubt)
     if isinstance(error, boto.NoRegionError):
         return ProfileError("No region: give -Region, or `region:` in a profile, or set AWS_DEFAULT_REGION.")
-    if isinstance(error, _CREDENTIAL_ERRORS(boto)):
-        return _no_credentials(error)
+    if is_credential_error(error):
+        return no_credentials(error)
     if isinstance(error, boto.EndpointConnectionError | boto.ConnectTimeoutError | boto.ProxyConnectionError):
         return TransportError(f"Nothing was sent: {_plain(error)}.", sent=False, outcome="NOT_SENT", retryable=True)
     if isinstance(error, boto.SSLError) and isinstance(_root(error), ssl.SSLCertVerificationError):
