@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from lmfunction._cards import failure_told
 from lmfunction._model import Outcome
 from lmfunction._redact import NONE, Redaction
-from lmfunction._render.card import Bar, Card, Section, Tone
+from lmfunction._render.card import Card, Section, Tone
+from lmfunction._spread import bars, histogram, quantile
 from lmfunction._text import duration, one_line
 
 if TYPE_CHECKING:
@@ -19,9 +18,7 @@ if TYPE_CHECKING:
 
 _SHOWN: Final = 20  # payloads
 _GROUPED: Final = 1_000  # failures that are looked into; the others are counted
-_BUCKETS: Final = 8
 _MANY: Final = 20  # calls of which a hundredth part is worth a word
-_STEPS: Final = (1, 2, 5)
 
 
 @dataclass
@@ -100,28 +97,6 @@ def bulk_card(run: BulkResult) -> Card:
     )
 
 
-def histogram(values: Sequence[float]) -> list[tuple[str, int]]:
-    """Label and count of some ten equal steps in ms, from the fastest to the slowest; outliers share the last."""
-    ordered = sorted(values)
-    low, high = ordered[0], quantile(ordered, 0.99)
-    step = _nice((high - low) / _BUCKETS)
-    first = math.floor(low / step)
-    last = max(math.floor(high / step), first)
-    counts = Counter(min(math.floor(value / step), last + 1) for value in ordered)
-    digits = max(0, -math.floor(math.log10(step)))
-    rows = [
-        (f"{at * step:,.{digits}f} to {(at + 1) * step:,.{digits}f} ms", counts[at]) for at in range(first, last + 1)
-    ]
-    if counts[last + 1]:
-        rows.append((f"over {(last + 1) * step:,.{digits}f} ms", counts[last + 1]))
-    return rows
-
-
-def quantile(ordered: Sequence[float], share: float) -> float:
-    """The value that `share` of the ordered values do not exceed."""
-    return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]
-
-
 def _kind_of(item: Item) -> str:
     """What makes two failures one kind: the type of the function's error or the code of AWS's, not its words."""
     if item.result is not None and item.result.error is not None:
@@ -162,7 +137,7 @@ def _outcome_sections(tally: _Tally) -> tuple[Section, ...]:
         return ()
     known = [outcome.value for outcome in Outcome]
     rows = [(name, tally.counts[name]) for name in known if tally.counts[name]]
-    return (Section("Outcomes", _bars("outcome", rows), "table", more="run.summary()"),)
+    return (Section("Outcomes", bars("outcome", rows), "table", more="run.summary()"),)
 
 
 def _latency_sections(latencies: list[float]) -> tuple[Section, ...]:
@@ -173,7 +148,7 @@ def _latency_sections(latencies: list[float]) -> tuple[Section, ...]:
     figures = {name: duration(quantile(ordered, share)) for name, share in shares.items()}
     sections = [Section("Latency", [figures], "table")]
     if len(ordered) >= _MANY and ordered[0] < ordered[-1]:
-        sections.append(Section("Latency histogram", _bars("time", histogram(latencies)), "table"))
+        sections.append(Section("Latency histogram", bars("time", histogram(latencies)), "table"))
     return tuple(sections)
 
 
@@ -203,17 +178,6 @@ def _payload_sections(tally: _Tally) -> tuple[Section, ...]:
             each=True,
         ),
     )
-
-
-def _bars(name: str, rows: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
-    most = max(count for _, count in rows)
-    return [{name: label, "calls": count, "": Bar(count / most)} for label, count in rows]
-
-
-def _nice(step: float) -> float:
-    """The next of 1, 2, 5, 10, 20 ... that is not below `step`."""
-    power = 10.0 ** math.floor(math.log10(max(step, 0.001)))
-    return next((power * unit for unit in (*_STEPS, 10) if power * unit >= step), power * 10)
 
 
 def _short(rate: float) -> str:

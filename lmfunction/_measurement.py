@@ -13,12 +13,12 @@ from lmfunction._cards import failure_told
 from lmfunction._model import InvokeResult, Outcome
 from lmfunction._redact import NONE, Redaction
 from lmfunction._render.card import Card, Section, Tone
-from lmfunction._spread import Spread, histogram
+from lmfunction._spread import Spread, bars, histogram
 from lmfunction._text import duration, one_line
 from lmfunction._wire import Report
 from lmfunction.errors import LMError
 
-_FEW: Final = 100  # calls below which p99 is the slowest of them
+_SEEN: Final = 5  # calls of which a histogram shows something
 _MOST_TIMEOUT: Final = 900  # seconds: Lambda quotas
 
 
@@ -295,9 +295,9 @@ class Measurement:
             yield Section("Milliseconds", rows, "table", more="m.to_frame()")
         if self.facts:
             yield Section("What the figures say", "\n".join(self.facts), "text")
-        bars = histogram(self.latencies(cold=False))
-        if bars:
-            yield Section("Latency of warm calls", bars, "text", more="m.plot()")
+        latencies = self.latencies(cold=False)
+        if len(latencies) >= _SEEN and min(latencies) < max(latencies):
+            yield Section("Latency of warm calls", bars("time", histogram(latencies)), "table", more="m.plot()")
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         both = self.cold_starts > 0

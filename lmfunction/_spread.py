@@ -1,15 +1,17 @@
-"""How measured values are spread: percentiles that were really seen, and a histogram in text."""
+"""How measured values are spread: percentiles that were really seen, and the rows of a histogram."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
-_BINS: Final = 12
-_BAR: Final = 40  # cells of the longest bar
-_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
+from lmfunction._render.card import Bar
+
+_BUCKETS: Final = 8
+_STEPS: Final = (1, 2, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Spread:
         ranked = sorted(values)
         if not ranked:
             return None
-        p50, p90, p99 = (ranked[math.ceil(len(ranked) * share / 100) - 1] for share in (50, 90, 99))
+        p50, p90, p99 = (quantile(ranked, share) for share in (0.5, 0.9, 0.99))
         return cls(len(ranked), ranked[0], p50, p90, p99, ranked[-1])
 
     def to_dict(self) -> dict[str, float]:
@@ -42,43 +44,35 @@ class Spread:
         }
 
 
-def histogram(values: Sequence[float], unit: str = "ms") -> str:
-    """Lines of bars: how many of `values` lie in each of at most 12 equal ranges.
+def histogram(values: Sequence[float]) -> list[tuple[str, int]]:
+    """Label and count of some ten equal steps in ms, from the fastest to the slowest; outliers share the last."""
+    ordered = sorted(values)
+    low, high = ordered[0], quantile(ordered, 0.99)
+    step = _nice((high - low) / _BUCKETS)
+    first = math.floor(low / step)
+    last = max(math.floor(high / step), first)
+    counts = Counter(min(math.floor(value / step), last + 1) for value in ordered)
+    digits = max(0, -math.floor(math.log10(step)))
+    rows = [
+        (f"{at * step:,.{digits}f} to {(at + 1) * step:,.{digits}f} ms", counts[at]) for at in range(first, last + 1)
+    ]
+    if counts[last + 1]:
+        rows.append((f"over {(last + 1) * step:,.{digits}f} ms", counts[last + 1]))
+    return rows
 
-    The ranges end at the 99th percentile; what lies above, which would press all others into one bar, has a line of its
-    own. Empty for fewer than two different values: there is nothing to see.
-    """
-    found = Spread.of(values)
-    if found is None or found.min == found.max:
-        return ""
-    top = found.p99 if found.min < found.p99 else found.max
-    ranges = min(_BINS, max(found.count // 2, 2))
-    width = (top - found.min) / ranges
-    counts = [0] * ranges
-    above = 0
-    for value in values:
-        if value > top:
-            above += 1
-        else:
-            counts[min(int((value - found.min) / width), ranges - 1)] += 1
-    edges = [_figure(found.min + width * index, width) for index in range(ranges + 1)]
-    rows = [(f"{low} to {high}", count) for low, high, count in zip(edges, edges[1:], counts, strict=False)]
-    if above:
-        rows.append((f"above, up to {_figure(found.max, width)}", above))
-    names = max(len(name) for name, _ in rows)
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The value that `share` of the ordered values do not exceed."""
+    return ordered[max(math.ceil(round(share * len(ordered), 6)) - 1, 0)]
+
+
+def bars(name: str, rows: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
+    """The rows of a table: each label under `name`, its count, and a bar for it."""
     most = max(count for _, count in rows)
-    return "\n".join(f"{name:>{names}} {unit} {_bar(count / most)}{count:,}" for name, count in rows)
+    return [{name: label, "calls": count, "": Bar(count / most)} for label, count in rows]
 
 
-def _figure(value: float, width: float) -> str:
-    """The value with as many decimals as tell one range from the next."""
-    return f"{value:,.{min(max(1 - math.floor(math.log10(width)), 0), 3)}f}"
-
-
-def _bar(share: float) -> str:
-    """A bar, an eighth of a cell exact; something is never drawn as nothing."""
-    eighths = round(share * _BAR * 8)
-    if share and not eighths:
-        eighths = 1
-    bar = "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
-    return f"{bar} " if bar else ""
+def _nice(step: float) -> float:
+    """The next of 1, 2, 5, 10, 20 ... that is not below `step`."""
+    power = 10.0 ** math.floor(math.log10(max(step, 0.001)))
+    return next((power * unit for unit in (*_STEPS, 10) if power * unit >= step), power * 10)
