@@ -40,6 +40,12 @@ def profiles(location: str | None, environ: Mapping[str, str]) -> dict[str, str]
     return found
 
 
+def project_profiles() -> dict[str, str]:
+    """The profiles of the working directory, approved or not."""
+    found = sorted(path.stem for path in pathlib.Path("profiles").glob("*.y*ml"))
+    return dict.fromkeys(found, "the project's profile")
+
+
 def short_names(profile: str, location: str | None, environ: Mapping[str, str]) -> dict[str, str]:
     """The function names that the YAML profile knows, with what they stand for."""
     found = _profile(profile, location, environ)

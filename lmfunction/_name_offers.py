@@ -17,15 +17,16 @@ from lmfunction._catalog import (
     Question,
 )
 from lmfunction._common_rows import CONNECTION
-from lmfunction._local_names import endpoint_of, profiles, sample_functions, short_names
+from lmfunction._local_names import endpoint_of, profiles, project_profiles, sample_functions, short_names
 from lmfunction._names import parse_function_name
+from lmfunction._params import Kind
 from lmfunction._service import regions
 from lmfunction._table import CMDLETS, PUBLISH, find_cmdlet
 from lmfunction._text import one_line
 from lmfunction._verb_table import VERBS
 from lmfunction.errors import LMError
 
-_PROFILES: Final = frozenset(["ProfileName", "SourceProfile", "StoreAs"])
+_PROFILES: Final = frozenset(["ProfileName", "SourceProfile", "StoreAs", "AWSProfile", "Inherits"])
 _REGIONS: Final = frozenset(["Region", "SystemName"])
 _LISTED: Final[Mapping[str, tuple[Listing, ...]]] = {
     "FunctionName": (FUNCTIONS,),
@@ -46,8 +47,7 @@ def name_offers(blank: Blank, written: str) -> Iterator[Offer]:
     """The names that the blank can hold by its parameter's own name; `written` is what is being typed."""
     name = blank.parameter.name
     if name in _PROFILES or "ProfileName" in blank.parameter.aliases:
-        for profile, about in profiles(_text(blank.given().get("ProfileLocation")), blank.around.environ).items():
-            yield Offer(profile, "profile", about)
+        yield from _profile_names(blank, written)
     elif name in _REGIONS:
         for region, about in regions().items():
             yield Offer(region, "region", about)
@@ -60,6 +60,18 @@ def name_offers(blank: Blank, written: str) -> Iterator[Offer]:
         yield from _qualified(blank, written.rpartition(":")[0])
     elif name in _LISTED or (name == "Name" and "LMAlias" in blank.cmdlet.name):
         yield from _lambda_names(blank, _LISTED.get(name, (ALIASES,)))
+
+
+def _profile_names(blank: Blank, written: str) -> Iterator[Offer]:
+    """The profiles; for the cmdlets that look at a project's own, those of the working directory too."""
+    found = profiles(_text(blank.given().get("ProfileLocation")), blank.around.environ)
+    if blank.parameter.name == "AWSProfile":
+        found = {name: about for name, about in found.items() if about.startswith("AWS")}
+    elif "LMProfile" in blank.cmdlet.name:
+        found = {**project_profiles(), **found}
+    offset = written.rfind(",") + 1 if blank.parameter.kind is Kind.LIST else 0
+    for name, about in found.items():
+        yield Offer(name, "profile", about, offset)
 
 
 def _help_names(blank: Blank) -> Iterator[Offer]:

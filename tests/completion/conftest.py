@@ -29,6 +29,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("work")
     (path / "teams").mkdir()
     (path / "teams" / "team.yaml").write_text("region: eu-west-1\nfunctions: {orders: orders-api}\n")
+    (path / "profiles").mkdir()
+    (path / "profiles" / "mine.yaml").write_text("region: eu-west-1\n")
     (path / "config").write_text(CONFIG)
     (path / "credentials").write_text("[keys]\naws_access_key_id = AKIDEXAMPLE\n")
     (path / "order.json").write_text("{}")

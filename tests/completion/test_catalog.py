@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import socket
@@ -288,14 +289,28 @@ def test_a_kernel_is_never_blocked_for_more_than_a_second(
         for code in ("%load_ext lmfunction", "import boto3; boto3.client('lambda').close()"):
             reply = client.execute_interactive(code, timeout=60, output_hook=lambda _: None)
             assert reply["content"]["status"] == "ok"
+        # What a Tab waits for is measured where it waits: the rest is IPython's, and the machine's other work.
+        watched = (
+            "import time\n"
+            "(_usual,) = [m for m in get_ipython().Completer.custom_matchers if m.matcher_identifier == 'lmfunction']\n"
+            "def _timed(context):\n"
+            "    start = time.monotonic()\n"
+            "    try:\n"
+            "        return _usual(context)\n"
+            "    finally:\n"
+            "        spent.append(time.monotonic() - start)\n"
+            "vars(_timed).update(vars(_usual))\n"
+            "get_ipython().Completer.custom_matchers[:] = [_timed]\n"
+            "spent = []"
+        )
+        assert client.execute_interactive(watched, timeout=60)["content"]["status"] == "ok"
         client.complete("%invoke_lm f -LogT", 18, reply=True, timeout=60)
-        spent = []
         for _ in range(2):
-            start = time.monotonic()
             client.complete("%invoke_lm zz", 13, reply=True, timeout=60)
-            spent.append(time.monotonic() - start)
-        assert spent[0] < 2.5  # the budget of one second, and IPython's own completion after it
-        assert spent[1] < 1
+        told = client.execute_interactive("", user_expressions={"spent": "spent[1:]"}, timeout=60)["content"]
+        first, second = ast.literal_eval(told["user_expressions"]["spent"]["data"]["text/plain"])
+        assert 0.9 < first < 2
+        assert second < 0.9
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
