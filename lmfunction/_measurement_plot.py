@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 from typing import TYPE_CHECKING, Any, Final
 
 from lmfunction.errors import LMError
@@ -19,22 +21,29 @@ _LONG_TAIL: Final = 20  # times the median: from there on a linear axis hides th
 def figure_of(found: Measurement) -> Any:
     """The figure. Raises LMError when matplotlib is missing or there is nothing to draw."""
     try:
-        # pyplot itself is not used: it keeps figures alive and may open windows. But loading it makes a notebook know
-        # how a figure is shown.
-        import matplotlib.pyplot as plt
-        from matplotlib.figure import Figure
+        import matplotlib
+        from matplotlib.figure import Figure  # not pyplot, which keeps figures alive and may open windows
     except ImportError as error:
         raise LMError("plot() needs matplotlib: pip install 'lmfunction[plot]'.") from error
     answered = [sample for sample in found.samples if sample.latency_ms is not None]
     if not answered:
         raise LMError("There is nothing to plot: no call was answered.")
-    with plt.rc_context({"axes.spines.top": False, "axes.spines.right": False}):
+    with matplotlib.rc_context({"axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(9, 4.2), layout="constrained")
         calls, spread = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
         _draw_calls(calls, found, answered)
         _draw_spread(spread, found)
     figure.suptitle(_title(found))
+    # A notebook shows a figure only once pyplot has told it how; this one says it itself.
+    figure._repr_png_ = functools.partial(_png, figure)
     return figure
+
+
+def _png(figure: Any) -> bytes:
+    """The figure as an image."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png")
+    return stream.getvalue()
 
 
 def _title(found: Measurement) -> str:
@@ -71,6 +80,7 @@ def _draw_calls(axes: Any, found: Measurement, answered: list[Sample]) -> None:
     median = (latency or found.cold_latency or None) and (latency or found.cold_latency).p50  # type: ignore[union-attr]
     if median and highest > _LONG_TAIL * median:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:,g}")
     else:
         axes.set_ylim(bottom=0)
     axes.set_xlabel("call")
