@@ -58,7 +58,7 @@ def record_of(profile: Profile, *, status: str = "ok", approved: bool | None = N
         status,
         Region=profile.region,
         Account=profile.account,
-        Guard=guard_in_words(rules),
+        Guard=guard_in_words(rules) or None,
         Endpoint=profile.endpoint,
         AWSProfile=profile.aws_profile,
         Audit=None if profile.audit is None else profile.audit.file,
@@ -125,9 +125,8 @@ def _aws_record(name: str, region: str | None, winner: str | None) -> Record:
 
 def _record(name: str, origin: str, status: str, **members: Any) -> Record:
     """A record with every member that one has, in one order, so that a table of them has its columns."""
-    whole: dict[str, Any] = dict.fromkeys(
-        ("Region", "Account", "Guard", "Endpoint", "AWSProfile", "Audit", "Approved", "File", "Error")
-    )
+    whole: dict[str, Any] = dict.fromkeys(("Region", "Account", "Guard", "Endpoint", "AWSProfile", "Audit"))
+    whole |= dict.fromkeys(("Approved", "File", "Error"))
     whole |= {"Inherits": [], "Notices": [], "Defaults": {}, "Functions": {}, "Rules": {}}
     return Record("Profile", {"Name": name, "Origin": origin, "Status": status, **whole, **members}, "Name")
 

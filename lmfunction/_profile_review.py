@@ -34,8 +34,10 @@ class Review:
 
     def card(self) -> Card:
         """The card that notebooks and terminals show."""
-        sections = (Section("What it does", list(self.effects), "pairs"), Section(self.file, self.text, "text"))
-        return Card(Tone.DRYRUN, "WHAT IF", self.title, sections=sections)
+        sections = [Section("What it does", list(self.effects), "pairs")]
+        if self.text:
+            sections.append(Section(self.file, self.text, "text"))
+        return Card(Tone.DRYRUN, "WHAT IF", self.title, sections=tuple(sections))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         from lmfunction._render import mime_bundle
@@ -53,7 +55,7 @@ def _effects(profile: Profile) -> Iterator[tuple[str, str]]:
     yield "Calls go to", f"{where}{f', region {profile.region}' if profile.region else ''}"
     if profile.endpoint != "embedded":
         whose = f"profile {profile.aws_profile} of ~/.aws" if profile.aws_profile else "boto3's own chain"
-        yield "Credentials", f"those of {whose}"
+        yield "Signed by", whose
     yield "Account", f"must be {profile.account}" if profile.account else "not checked"
     yield "Guard", guard_in_words(profile.guard) or "none"
     if profile.defaults:

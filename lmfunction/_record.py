@@ -161,7 +161,7 @@ class Records(list[Any]):
         """The card: a table whose first column identifies the records."""
         columns = _columns(self._type, self)
         rows = [
-            {name: _shown(record.get(name, "")) for name in columns}
+            {name: "" if record.get(name) is None else _shown(record[name]) for name in columns}
             if isinstance(record, Mapping)
             else {self._type: _shown(record)}
             for record in self
@@ -177,7 +177,9 @@ class Records(list[Any]):
         )
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(repr(self))
+        # IPython has a printer for lists, which it asks before the bundle; inside another object one line is enough.
+        outermost = len(getattr(printer, "stack", ())) <= 1
+        printer.text(self._repr_mimebundle_({"text/plain"})[0]["text/plain"] if outermost else repr(self))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         from lmfunction._render import mime_bundle
