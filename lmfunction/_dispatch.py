@@ -19,6 +19,7 @@ from lmfunction._engine import Engine
 from lmfunction._intent import Intent
 from lmfunction._model import InvokeResult
 from lmfunction._once import Once
+from lmfunction._table import INVOKE
 from lmfunction.errors import GuardError
 
 T = TypeVar("T")
@@ -26,18 +27,28 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Scribe:
-    """Who writes down what becomes of one call, where its profile has an audit. `told` is what is known of the call."""
+    """Who keeps what becomes of one call: in the session's history, and where its profile has an audit in that.
+
+    `told` is what the audit knows of the call, `shown` what the history does.
+    """
 
     engine: Engine
     door: Door
     place: Place
     told: Callable[[], Mapping[str, Any]]
+    shown: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def around(self, send: Callable[[], T]) -> T:
         """What `send` gives; that it begins and how it ends is written down.
 
         Raises what `send` raises, and GuardError where the audit is required and cannot be written.
         """
+        with self.engine.history.entry(**self._facts()) as entry:
+            answer = self._written_down(send)
+            entry.answered(answer)
+        return answer
+
+    def _written_down(self, send: Callable[[], T]) -> T:
         audits = self.engine.audits
         if audits is None or self.place.profile.audit is None:
             return send()
@@ -52,6 +63,9 @@ class Scribe:
 
     def note(self, outcome: str, **more: Any) -> None:
         """Writes down what is not sent."""
+        error = "GuardError" if outcome == REFUSED else None
+        request_id = more.get("request_id")
+        self.engine.history.unsent(outcome, request_id=request_id, error_type=error, **self._facts())
         if self.engine.audits is not None and self.place.profile.audit is not None:
             self.engine.audits.note(self.place, outcome, {**self._everything(), **more}, self._warn)
 
@@ -76,13 +90,26 @@ class Scribe:
             known = {}
         return {**known, **{name: value for name, value in self.told().items() if value is not None}}
 
+    def _facts(self) -> dict[str, Any]:
+        """What the history tells of the call."""
+        caller, connection = self.engine.identities.remembered(self.place), self.place.connection
+        return {
+            "region": connection.region,
+            "profile": self.place.profile_name or connection.aws_profile,
+            "account": caller.account if caller is not None else None,
+            "redaction": self.place.profile.redaction,
+            **self.shown,
+        }
+
     def _warn(self, text: str) -> None:
         self.door.tell("warning", text)
 
 
 def scribe_of(plan: Plan, engine: Engine, door: Door) -> Scribe:
     """Who writes down what becomes of an invocation."""
-    return Scribe(engine, door, plan.place, lambda: {**of_request(plan.request), "once_key": plan.once_key})
+    request = plan.request
+    shown = {"cmdlet": INVOKE.name, "function": request.function_name, "qualifier": request.qualifier}
+    return Scribe(engine, door, plan.place, lambda: {**of_request(request), "once_key": plan.once_key}, shown)
 
 
 def scribe_for(intent: Intent, members: Mapping[str, Any], engine: Engine, door: Door) -> Scribe:
@@ -100,7 +127,10 @@ def scribe_for(intent: Intent, members: Mapping[str, Any], engine: Engine, door:
             "members": sorted(members),
         }
 
-    return Scribe(engine, door, intent.place, told)
+    named = intent.name if intent.name != intent.kind else ""  # where nothing is named, its name is the operation's
+    function = intent.function.text if intent.function is not None else named
+    shown = {"cmdlet": intent.cmdlet, "function": function, "qualifier": intent.qualifier}
+    return Scribe(engine, door, intent.place, told, shown)
 
 
 def dispatch(plan: Plan, engine: Engine, door: Door, send: Callable[[], InvokeResult], again: Again) -> InvokeResult:

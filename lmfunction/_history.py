@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
@@ -61,14 +61,14 @@ class Entry:
             self._failed(error)
         self._note(self)
 
-    def answered(self, result: Any) -> None:
-        """Takes what an `InvokeResult` tells."""
-        self.status, self.outcome = result.status_code, str(result.outcome)
-        self.request_id, self.attempts, self.elapsed_ms = result.request_id, result.attempts, result.elapsed_ms
-        self.error_type = result.error.type if result.error is not None else None
-
-    def carried_out(self, metadata: Any) -> None:
-        """Takes what botocore's ResponseMetadata tells of an operation that was carried out."""
+    def answered(self, answer: Any) -> None:
+        """Takes what an `InvokeResult` tells, or botocore's answer to an operation that was carried out."""
+        if not isinstance(answer, Mapping):
+            self.status, self.outcome = answer.status_code, str(answer.outcome)
+            self.request_id, self.attempts, self.elapsed_ms = answer.request_id, answer.attempts, answer.elapsed_ms
+            self.error_type = None if answer.ok else answer.error.type
+            return
+        metadata = answer.get("ResponseMetadata", {})
         self.status, self.outcome = metadata.get("HTTPStatusCode"), "OK"
         self.request_id = metadata.get("RequestId")
         self.attempts = metadata.get("RetryAttempts", 0) + 1
@@ -94,11 +94,17 @@ class Entry:
             "Qualifier": self.qualifier,
             "Region": self.region,
             "Profile": self.profile,
-            "Account": self.account,
+            "Account": self.account or account_in(self.function),
             "Attempts": self.attempts,
             "WhatIf": self.what_if,
         }
         return Record(TYPE, self.redaction.value(members), title="Function")
+
+
+def account_in(function: str) -> str | None:
+    """The account that a function's ARN names."""
+    parts = function.split(":")
+    return parts[4] or None if len(parts) > 6 and parts[0] == "arn" else None
 
 
 def _outcome_of(error: BaseException) -> str:
@@ -114,13 +120,14 @@ class History:
         self._entries: deque[Entry] = deque(maxlen=limit)
         self._clock = clock
 
-    def entry(self, cmdlet: str, **facts: Any) -> Entry:
+    def entry(self, **facts: Any) -> Entry:
         """An entry to be used around the sending of a call."""
-        return Entry(cmdlet, **facts, time=self._clock(), _note=self._note)
+        return Entry(**facts, time=self._clock(), _note=self._note)
 
-    def planned(self, cmdlet: str, **facts: Any) -> None:
-        """Keeps what -WhatIf showed."""
-        self._note(Entry(cmdlet, **facts, time=self._clock(), what_if=True, outcome="NOT_SENT"))
+    def unsent(self, outcome: str, **facts: Any) -> None:
+        """Keeps what was not sent: `outcome` is WHAT_IF for what -WhatIf showed, REFUSED by a guard, REPLAYED ..."""
+        what_if = outcome == "WHAT_IF"
+        self._note(Entry(**facts, time=self._clock(), what_if=what_if, outcome="NOT_SENT" if what_if else outcome))
 
     @property
     def limit(self) -> int:

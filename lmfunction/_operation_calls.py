@@ -167,7 +167,7 @@ def _all_pages(client: Any, plan: OperationPlan) -> dict[str, Any]:
     items: list[Any] = []
     for page in client.get_paginator(plan.operation.method).paginate(**plan.members):
         items += page.get(paging.result) or []
-        whole |= _told(page)
+        whole |= page
     whole.pop(paging.next_token, None)
     return {**whole, paging.result: items}
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from lmfunction._cmdlets import prepare
 from lmfunction._conditions import is_expression
 from lmfunction._gathered import gather
+from lmfunction._history import History
 from lmfunction._pipeline import Stage
 from lmfunction._selecting import is_name_list, names_of
 from lmfunction._stages import InvokeStage, VerbStage
@@ -65,7 +66,7 @@ def _check_call(stage: InvokeStage, after_results: bool) -> None:
         stage.door, tell=_nothing, show=_nothing, assign=None if stage.door.assign is None else _nothing
     )
     if "FunctionName" in stage.values:
-        engine = dataclasses.replace(stage.engine, audits=None, told=set())
+        engine = dataclasses.replace(stage.engine, audits=None, told=set(), history=History(limit=0))
         prepare({**stage.values, "WhatIf": True, "Verbose": False, "Debug": False}, engine, silent)
 
 
