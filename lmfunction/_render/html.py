@@ -42,8 +42,10 @@ EDGE: Final = {
 _MONO: Final = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace"
 _BODY: Final = f"margin:4px 0 0 0;{_MONO};font-size:12px;line-height:1.5;max-height:400px;overflow:auto"
 _NAME: Final = f"<code style='{_MONO};font-size:13px;font-weight:600;background:transparent;padding:0'>"
+# word-break: JupyterLab would break a <pre>'s lines in the middle of words.
 _PRE: Final = (
-    f"<pre style='{_BODY};padding:0;border:none;background:transparent;white-space:pre-wrap;overflow-wrap:break-word'>"
+    f"<pre style='{_BODY};padding:0;border:none;background:transparent;"
+    "white-space:pre-wrap;overflow-wrap:break-word;word-break:normal'>"
 )
 _TREE: Final = f"<div style='{_BODY};white-space:pre-wrap;overflow-wrap:break-word'>"
 # A wrapped line hangs behind its first one, so keys stay the left edge of the tree.

@@ -43,6 +43,7 @@ STYLES = {
     "vertical-align": "top",
     "white-space": "nowrap|pre-wrap",
     "width": r"\d{1,3}px",
+    "word-break": "normal",
 }
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
 
