@@ -11,6 +11,8 @@ from axe_playwright_python.base import AXE_SCRIPT
 from lab.labpage import Lab, Notebook
 from render.corpus import cards
 
+from lmfunction._render import Card, Section, Tone, render_html
+
 pytestmark = pytest.mark.xdist_group("lab")
 
 CARDS: dict[str, str] = dict(cards())
@@ -110,6 +112,28 @@ def test_cards_can_be_read(theme: str, ordinary: Notebook, lab: Lab, tmp_path: P
     assert found["unreadable"] == []
     assert found["readable"] > 3 * len(ORDINARY)
     assert found["dimmed"] >= len(ORDINARY)
+
+
+def test_lines_break_between_words(lab: Lab) -> None:
+    """A long line of a log goes on in the next one at a space, as a reader expects."""
+    markup = render_html(Card(Tone.OK, "OK", "f", (), (Section("Log", "consequence " * 100, "log"),)))
+    with lab.notebook(path=lab.write(["log"], outputs=[outputs(markup)])) as notebook:
+        notebook.trust()
+        lines = (
+            notebook.cell(0)
+            .area.locator("pre")
+            .evaluate(
+                """pre => pre.textContent.trim().split(' ').map((word, index) => {
+                const range = document.createRange();
+                const [text] = [...pre.childNodes].filter(node => node.nodeType === Node.TEXT_NODE);
+                const start = text.data.indexOf(word) + index * (word.length + 1);
+                range.setStart(text, start);
+                range.setEnd(text, start + word.length);
+                return range.getClientRects().length;
+            })"""
+            )
+        )
+    assert lines == [1] * 100
 
 
 def test_poor_contrast_is_found(lab: Lab, tmp_path: Path) -> None:
