@@ -62,7 +62,7 @@ def _cold(found: Measurement) -> Iterator[str]:
         if calls and found.duration:
             yield "Cold starts: none, an environment was ready for each call."
         return
-    told = f"Cold starts: {found.cold_starts:,} of {calls:,} calls"
+    told = f"Cold starts: {found.cold_starts:,} of {_calls(calls)}"
     if init:
         span = duration(init.min) if init.count == 1 else f"{duration(init.min)} to {duration(init.max)}"
         told += f", starting took {span}"
@@ -93,9 +93,13 @@ def _caution(found: Measurement) -> Iterator[str]:
     if found.throttles:
         hit = sum(sample.throttles > 0 for sample in samples)
         yield (
-            f"Throttling: {found.throttles:,} refusals (429) in {hit:,} calls, whose latency includes the waits. "
+            f"Throttling: {found.throttles:,} refusals (429) in {_calls(hit)}, whose latency includes the waits. "
             "Fewer at a time (-ThrottleLimit), or more concurrency, avoids them."
         )
     silent = sum(sample.ok and sample.report is None for sample in samples)
     if silent:
-        yield f"No REPORT line came with {silent:,} calls: nothing is known of their duration, memory or cold start."
+        yield f"No REPORT line came with {_calls(silent)}: nothing is known of its duration, memory or cold start."
+
+
+def _calls(count: int) -> str:
+    return f"{count:,} call{'' if count == 1 else 's'}"
