@@ -54,11 +54,11 @@ class Intent:
     def aim(self) -> Aim:
         """What it is and where it goes, however it was spelled."""
         connection, function = self.place.connection, self.function
-        named = (function.name, function.account, function.region) if function is not None else (self.name, None, None)
+        named = function.name if function is not None else self.name
         qualifier = self.qualifier or (function.qualifier if function is not None else None)
-        where = (connection.endpoint_url, connection.region, connection.aws_profile, self.profile.file)
+        where = (self.certain_account, connection.region, connection.endpoint_url, connection.aws_profile)
         key = str(hash(connection.credential)) if connection.credential is not None else None
-        return (self.cmdlet, self.kind, *named, qualifier, str(self.place.embedded), *where, key)
+        return (self.cmdlet, self.kind, named, qualifier, str(self.place.embedded), *where, self.profile.file, key)
 
     def digest(self, *, alone: bool) -> str:
         """A digest of the aim, and of the content too for a call that is `alone`."""

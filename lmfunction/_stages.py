@@ -174,6 +174,9 @@ class InvokeStage(Stage):
     def _each(self, objects: Iterator[Any], flow: Flow, total: int | None) -> Iterator[Any]:
         arguments = gather(INVOKE, self.values, self.engine).arguments
         if "once_key" in arguments:
+            head = list(itertools.islice(objects, 2))
+            objects = itertools.chain(head, objects)
+        if "once_key" in arguments and len(head) > 1:
             raise ParameterError(
                 "OnceKey names one call, and several objects come in; nothing was sent. Give each object a FunctionName"
                 " and an OnceKey of its own.",
@@ -238,12 +241,13 @@ class CmdletStage(Stage):
     def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
         """What the cmdlet emits for each object."""
         profile = gather(self.cmdlet, self.values, self.engine).profile
+        head = list(itertools.islice(objects, 1))
         left = operator.length_hint(objects, -1)
-        batch = Batch(None if left < 0 else left)
-        if left > 0 and self._changes:
-            batch.admit(profile, left)
-        for value in objects:
-            if left < 0 and self._changes:
+        batch = Batch(None if left < 0 else left + len(head))
+        if batch.count is not None and self._changes:
+            batch.admit(profile, batch.count)
+        for value in itertools.chain(head, objects):
+            if batch.count is None and self._changes:
                 batch.admit(profile)
             bound = {**open_values(value, self.cmdlet, self.values), **self.values}
             emitted = self.runner(bound, self.engine, self.door, lambda _: None)
