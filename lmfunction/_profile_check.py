@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -81,7 +82,6 @@ def _is_of_invoke(key: str) -> bool:
 
 def _can_be_written(file: str) -> bool:
     """Whether the user may write the file, or make it in the first folder above it that exists."""
-    path = file.replace("{date}", "date")
-    while not os.path.lexists(path) and os.path.dirname(path) != path:  # noqa: PTH120 - text in, text out
-        path = os.path.dirname(path)  # noqa: PTH120
-    return os.access(path, os.W_OK)
+    path = pathlib.Path(file.replace("{date}", "date"))
+    nearest = next(one for one in (path, *path.parents) if one.exists() or one == one.parent)
+    return os.access(nearest, os.W_OK) and (nearest.is_dir() != (nearest == path))

@@ -23,39 +23,14 @@ REGION = "region: eu-west-1\n"
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="owners and modes of files are POSIX's")
 
 
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A folder to work in, with a home of its own; gives a function that writes a profile of the project."""
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-
-    def write(name, text=REGION, where="profiles", suffix=".yaml", mode=0o644):
-        path = folder / where / f"{name}{suffix}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        path.chmod(mode)
-        return path
-
-    return write
-
-
 def approve(path):
     approvals().approve(path, path.read_bytes())
     return path
 
 
-def own(name, text=REGION):
-    path = pathlib.Path.home() / ".config" / "lmfunction" / "profiles" / f"{name}.yaml"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    return path
-
-
 def test_a_projects_profile_is_used_once_it_is_approved(project):
     """Unapproved it is an error that says what to do; approved it is read, and its origin told."""
-    path = project("mine")
+    path = project.write("mine")
     told = r"profiles/mine\.yaml in this folder is not approved: look at it, then Approve-LMProfile mine\."
     with pytest.raises(ProfileError, match=told):
         profile_named("mine")
@@ -67,7 +42,7 @@ def test_a_projects_profile_is_used_once_it_is_approved(project):
 
 def test_any_edit_takes_the_approval_away(project):
     """Another content of the same length, at the same time stamp, is not approved; the old content is again."""
-    path = approve(project("mine", "region: eu-west-1\n"))
+    path = project.approved("mine", "region: eu-west-1\n")
     assert profile_named("mine").region == "eu-west-1"
     state = path.stat()
     path.write_text("region: eu-west-2\n")
@@ -80,8 +55,8 @@ def test_any_edit_takes_the_approval_away(project):
 
 def test_an_approval_is_for_one_path(project, tmp_path, monkeypatch):
     """The same content in another folder, or under another name, is not approved."""
-    path = approve(project("mine"))
-    project("copy", path.read_text())
+    path = project.approved("mine")
+    project.write("copy", path.read_text())
     with pytest.raises(ProfileError, match=r"copy\.yaml in this folder is not approved"):
         profile_named("copy")
     other = tmp_path / "other" / "profiles"
@@ -94,7 +69,7 @@ def test_an_approval_is_for_one_path(project, tmp_path, monkeypatch):
 
 def test_approvals_are_kept_private_and_forged_ones_do_not_count(project):
     """The record is readable by its owner alone; one that others can write, or that tells of another file, is none."""
-    path = approve(project("mine"))
+    path = project.approved("mine")
     (record,) = approvals().folder.iterdir()
     assert stat.S_IMODE(record.stat().st_mode) == 0o600
     assert stat.S_IMODE(approvals().folder.stat().st_mode) == 0o700
@@ -109,7 +84,7 @@ def test_approvals_are_kept_private_and_forged_ones_do_not_count(project):
 
 def test_no_parent_directory_is_searched(project, monkeypatch):
     """A profile that is approved for a folder is not used from the folders below it."""
-    approve(project("mine"))
+    project.approved("mine")
     below = pathlib.Path("below")
     below.mkdir()
     monkeypatch.chdir(below)
@@ -127,7 +102,7 @@ def test_a_working_directory_that_is_gone_has_no_profiles(project, monkeypatch, 
 
 def test_an_unapproved_local_does_not_break_local(project):
     """A project's file that nobody approved stands in nobody's way: the shipped one is taken, with a notice."""
-    project("local", "endpoint: https://lambda.eu-west-1.amazonaws.com\n")
+    project.write("local", "endpoint: https://lambda.eu-west-1.amazonaws.com\n")
     profile = profile_named("local")
     assert (profile.origin, profile.endpoint) == ("shipped", "embedded")
     assert "profiles/local.yaml in this folder is not approved" in profile.notices[0]
@@ -141,15 +116,15 @@ def test_an_unapproved_profile_is_not_passed_over_for_an_aws_profile(project, tm
     config.write_text("[profile staging]\nregion = eu-west-1\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     assert profile_of({"profile_name": "staging"})[1] == "staging"  # the shipped example is no profile
-    project("staging", "guard: {confirm: always}\n")
+    project.write("staging", "guard: {confirm: always}\n")
     with pytest.raises(ProfileError, match="is not approved"):
         profile_of({"profile_name": "staging"})
 
 
 def test_a_users_profile_wins_over_an_approved_one_of_a_project(project):
     """A project cannot take the guards of the user's own profile away by a profile of its name."""
-    own("prod", "guard: {confirm: always}\n")
-    approve(project("prod", "region: eu-west-1\n"))
+    project.own("prod", "guard: {confirm: always}\n")
+    project.approved("prod", "region: eu-west-1\n")
     profile = profile_named("prod")
     assert (profile.origin, profile.guard.confirm) == ("user", True)
 
@@ -157,9 +132,9 @@ def test_a_users_profile_wins_over_an_approved_one_of_a_project(project):
 @pytest.mark.parametrize("child", ["user", "location", "environment"])
 def test_only_a_project_inherits_from_a_project(project, tmp_path, monkeypatch, child):
     """Profiles of one's own look for parents everywhere but in the working directory."""
-    approve(project("base"))
+    project.approved("base")
     folder = tmp_path / child
-    path = own("heir", "inherits: base\n") if child == "user" else folder / "heir.yaml"
+    path = project.own("heir", "inherits: base\n") if child == "user" else folder / "heir.yaml"
     if child != "user":
         folder.mkdir()
         path.write_text("inherits: base\n")
@@ -173,9 +148,9 @@ def test_only_a_project_inherits_from_a_project(project, tmp_path, monkeypatch, 
 
 def test_a_project_inherits_from_its_own_and_from_the_users(project):
     """A project's parents may be the user's, or the project's once they are approved too."""
-    own("house", "guard: {deny: [a]}\n")
-    approve(project("heir", "inherits: [house, base]\n"))
-    base = project("base", "guard: {deny: [b]}\n")
+    project.own("house", "guard: {deny: [a]}\n")
+    project.approved("heir", "inherits: [house, base]\n")
+    base = project.write("base", "guard: {deny: [b]}\n")
     with pytest.raises(ProfileError, match=r"base\.yaml in this folder is not approved") as caught:
         profile_named("heir")
     assert (caught.value.line, caught.value.column) == (1, 11)
@@ -190,7 +165,7 @@ def test_the_order_of_places(project, tmp_path, monkeypatch):
         folder.mkdir()
         (folder / "local.yaml").write_text(REGION)
     monkeypatch.setenv("LMFUNCTION_PROFILES", os.pathsep.join(map(str, folders[1:])))
-    paths = [*(f / "local.yaml" for f in folders), own("local"), approve(project("local"))]
+    paths = [*(f / "local.yaml" for f in folders), project.own("local"), project.approved("local")]
     origins = ["location", "environment", "environment", "user", "project"]
     assert profile_named("local", location=str(folders[0])).origin == "location"
     for path, origin in zip(paths, origins, strict=True):
@@ -203,7 +178,7 @@ def test_the_order_of_places(project, tmp_path, monkeypatch):
 
 def test_a_projects_folder_that_was_named_needs_no_approval(project):
     """Who names the folder with -ProfileLocation or the environment chose it."""
-    path = project("mine")
+    path = project.write("mine")
     assert profile_named("mine", location="profiles").origin == "location"
     environ = {**os.environ, "LMFUNCTION_PROFILES": str(path.parent)}
     assert profile_named("mine", environ=environ).origin == "environment"
@@ -235,7 +210,7 @@ def test_the_source_trees_own_profiles_are_the_shipped_ones(monkeypatch):
 @pytest.mark.parametrize("place", ["location", "environment", "user", "project"])
 def test_who_else_can_write(project, monkeypatch, tmp_path, place, file_mode, folder_mode, named, says):
     """What everybody can write is never used; what a group can write only where the user named the place."""
-    folder = {"user": own("x").parent, "project": tmp_path / "work" / "profiles"}.get(place, tmp_path / place)
+    folder = {"user": project.own("x").parent, "project": tmp_path / "work" / "profiles"}.get(place, tmp_path / place)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "x.yaml"
     path.write_text(REGION)
@@ -253,7 +228,7 @@ def test_who_else_can_write(project, monkeypatch, tmp_path, place, file_mode, fo
         monkeypatch.setenv("LMFUNCTION_PROFILES", str(folder))
     location = str(folder) if place == "location" else None
     if place != "user":
-        own("x").unlink()
+        project.own("x").unlink()
     if says is None or (named and place in ("location", "environment")):
         assert profile_named("x", location=location).origin == place
     else:
@@ -272,12 +247,12 @@ def _in_group(found):
 @pytest.mark.parametrize("place", ["location", "environment", "user", "project"])
 def test_another_users_files_are_used_only_where_they_were_named(project, monkeypatch, tmp_path, place):
     """A file of another user is refused in the user's folder and in a project, as git refuses its repositories."""
-    folder = {"user": own("x").parent, "project": tmp_path / "work" / "profiles"}.get(place, tmp_path / place)
+    folder = {"user": project.own("x").parent, "project": tmp_path / "work" / "profiles"}.get(place, tmp_path / place)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "x.yaml").write_text(REGION)
     approve(folder / "x.yaml")
     if place != "user":
-        own("x").unlink()
+        project.own("x").unlink()
     monkeypatch.setattr(_profile_files, "_own_ids", lambda: (987654,))
     if place == "environment":
         monkeypatch.setenv("LMFUNCTION_PROFILES", str(folder))
@@ -326,8 +301,8 @@ def test_links_out_of_a_project_are_refused_and_dotfiles_may_be_links(project, t
     with pytest.raises(ProfileError, match="symbolic link"):
         profile_named("x")
     link.unlink()
-    own("x").unlink()
-    (own("y").parent / "x.yaml").symlink_to(outside)
+    project.own("x").unlink()
+    (project.own("y").parent / "x.yaml").symlink_to(outside)
     assert profile_named("x").origin == "user"
 
 
@@ -346,7 +321,7 @@ def test_g29_two_names_that_differ_in_case_alone(project, tmp_path, place):
     """`Prod` and `prod` in one folder are refused, whichever is asked for: some systems have one file for both."""
     location = "profiles" if place == "location" else None
     for name in ("prod", "Prod"):
-        approve(project(name))
+        project.approved(name)
     for name in ("prod", "Prod"):
         with pytest.raises(ProfileError, match=r"Prod\.yaml and prod\.yaml in .* differ only in case"):
             profile_named(name, location=location)
@@ -355,8 +330,8 @@ def test_g29_two_names_that_differ_in_case_alone(project, tmp_path, place):
 
 def test_g29_a_case_clash_is_one_over_both_suffixes(project):
     """`Prod.yml` beside `prod.yaml` clashes too."""
-    project("prod")
-    project("Prod", suffix=".yml")
+    project.write("prod")
+    project.write("Prod", suffix=".yml")
     with pytest.raises(ProfileError, match="differ only in case"):
         profile_named("prod", location="profiles")
 
@@ -364,7 +339,7 @@ def test_g29_a_case_clash_is_one_over_both_suffixes(project):
 @pytest.mark.parametrize("name", ["CON", "con", "Nul", "prn", "AUX", "com1", "LPT9", "con.prod", "prod."])
 def test_g29_names_that_windows_cannot_have(project, name):
     """Devices' names and a dot at the end are no names of profiles: files of them are listed with the reason."""
-    project(name)
+    project.write(name)
     assert profile_named(name, location="profiles") is None
     assert name not in known_profiles(location="profiles")
     (record,) = (r for r in lm.get_lm_profile(profile_location="profiles") if r["File"].startswith("profiles"))
@@ -373,8 +348,8 @@ def test_g29_names_that_windows_cannot_have(project, name):
 
 def test_g30_a_project_with_two_files_of_a_name(project):
     """NAME.yaml and NAME.yml are ambiguous in a project too."""
-    approve(project("prod"))
-    approve(project("prod", suffix=".yml"))
+    project.approved("prod")
+    project.approved("prod", suffix=".yml")
     with pytest.raises(ProfileError, match="both stand in"):
         profile_named("prod")
 
@@ -409,7 +384,7 @@ LIMITS = [
 @pytest.mark.parametrize(("text", "members"), LIMITS, ids=lambda v: v if isinstance(v, str) else "")
 def test_what_a_project_may_say(project, text, members):
     """AWS's own hosts, this machine, files of the project and defaults that loosen nothing."""
-    approve(project("x", f"{text}\n"))
+    project.approved("x", f"{text}\n")
     profile = profile_named("x")
     assert dataclasses.replace(profile, **members) == profile
     assert profile.notices == ()
@@ -438,7 +413,7 @@ def test_what_a_project_may_say(project, text, members):
 )
 def test_g35_what_a_project_may_not_say(project, tmp_path, text, says):
     """Also an approved project profile sends nothing to another host and writes nothing outside its project."""
-    path = approve(project("x", f"{text}\n"))
+    path = project.approved("x", f"{text}\n")
     (path.parent / "link").symlink_to(tmp_path)
     with pytest.raises(ProfileError) as caught:
         profile_named("x")
@@ -466,13 +441,13 @@ def test_g35_what_a_project_may_not_say(project, tmp_path, text, says):
 )
 def test_what_is_left_out_of_a_projects_profile_is_told(project, text, left_out):
     """A project can add guards and not loosen them: what would is left out with a notice; the user's own says it."""
-    approve(project("x", f"{text}\n"))
+    project.approved("x", f"{text}\n")
     profile = profile_named("x")
     assert not profile.guard.allow_force
     assert dict(profile.defaults) == {}
     (notice,) = profile.notices
     assert left_out in notice
-    own("x", f"{text}\n")
+    project.own("x", f"{text}\n")
     profile = profile_named("x")
     assert profile.notices == ()
     assert profile.guard.allow_force or profile.defaults
