@@ -79,14 +79,18 @@ class Redaction:
 
     def text(self, text: str) -> str:
         """`text` without what looks like a secret, matches a pattern, or is a secret known by heart."""
-        for value, label in self.secrets:
-            if value and value in text:
-                text = text.replace(value, label)
+        text = self._without_known(text)
         text = _LOOKS.sub(HIDDEN, text)
         if '"' in text or "'" in text:
             text = _NAMED.sub(self._hidden_pair, text)
         for pattern in _compiled(self.patterns):
             text = pattern.sub(HIDDEN, text)
+        return text
+
+    def _without_known(self, text: str) -> str:
+        for value, label in self.secrets:
+            if value and value in text:
+                text = text.replace(value, label)
         return text
 
     def value(self, found: Any, path: Path = ()) -> Any:
@@ -101,6 +105,10 @@ class Redaction:
             return [self.value(item, (*path, index)) for index, item in enumerate(found)]
         return found
 
+    def only_secrets(self) -> Redaction:
+        """What hides the secrets known by heart and leaves all else: for data that a program reads."""
+        return _OnlySecrets(secrets=self.secrets)
+
     def _name(self, key: Any) -> Any:
         return self.text(key) if isinstance(key, str) else key
 
@@ -112,6 +120,14 @@ class Redaction:
         if not match["value"] or not self._hides_key(match["name"]):
             return match.group()
         return f"{match['lead']}{match['v']}{HIDDEN}{match['v']}"
+
+
+class _OnlySecrets(Redaction):
+    def hides(self, path: Path) -> bool:
+        return False
+
+    def text(self, text: str) -> str:
+        return self._without_known(text)
 
 
 NONE: Final = Redaction()

@@ -17,6 +17,7 @@ from lmfunction._model import InvokeResult
 from lmfunction._pipeline import Objects
 from lmfunction._progress import LOG_EVERY, Viewer, Viewers
 from lmfunction._progress_lines import StatusLine, is_terminal, log_line
+from lmfunction._redact import NONE, Redaction
 from lmfunction._text import visible, visible_json
 from lmfunction.errors import (
     BulkError,
@@ -45,6 +46,7 @@ class TextDoor:
     stderr: TextIO
     answered: int = dataclasses.field(default=0, init=False)
     failed: bool = dataclasses.field(default=False, init=False)
+    hidden: Redaction = dataclasses.field(default=NONE, init=False)
     status: StatusLine | None = dataclasses.field(default=None, init=False, repr=False)
 
     @property
@@ -89,11 +91,12 @@ class TextDoor:
         """Takes note of an invocation's result, for the exit code."""
         self.answered += 1
         self.failed = self.failed or not result.ok
+        self.hidden = self.hidden.and_also(result.redaction)
 
     def write_all(self, emitted: Any) -> int:
         """Writes what a command emitted and gives the exit code."""
         for one in objects_of(emitted, apart=not self.is_watched):
-            self.write(as_text(one, self.screen) if self.is_watched else json_line(one))
+            self.write(as_text(one, self.screen, self.hidden) if self.is_watched else json_line(one, self.hidden))
         return self.outcome(emitted)
 
     def outcome(self, emitted: Any) -> int:
@@ -170,13 +173,21 @@ def _emitted_before(error: BulkError) -> Iterator[Any]:
             yield item.select(item.result) if item.select is not None else item.result
 
 
-def json_line(emitted: Any) -> str:
-    """One line of JSON for an emitted object: a result as `to_dict()`, bytes as base64 text."""
+def json_line(emitted: Any, hidden: Redaction = NONE) -> str:
+    """One line of JSON for an emitted object: a result as `to_dict()`, bytes as base64 text.
+
+    It is data for a program, so that of what is `hidden` only the secrets are that were looked up for the call: a
+    function that gives them back must not write them into a build's log.
+    """
     found = emitted.to_dict() if callable(getattr(emitted, "to_dict", None)) else emitted
+    if hidden.secrets:
+        found = hidden.only_secrets().value(found)
+        if isinstance(found, dict) and "Log" in found and "LogResult" in found:
+            found["LogResult"] = base64.b64encode(str(found["Log"]).encode()).decode()
     return visible_json(json.dumps(found, ensure_ascii=False, default=_plain))
 
 
-def as_text(emitted: Any, stream: TextIO) -> str:
+def as_text(emitted: Any, stream: TextIO, hidden: Redaction = NONE) -> str:
     """An object for a person: its card (once), a JSON value indented, text with its control characters escaped."""
     from lmfunction._cards import card_of
 
@@ -188,8 +199,8 @@ def as_text(emitted: Any, stream: TextIO) -> str:
     if card is not None:
         return terminal_text(card, stream)
     if isinstance(emitted, str):
-        return visible(emitted)
-    return visible(json.dumps(emitted, ensure_ascii=False, indent=2, default=_plain))
+        return visible(hidden.text(emitted))
+    return visible(json.dumps(hidden.value(emitted), ensure_ascii=False, indent=2, default=_plain))
 
 
 def _plain(value: Any) -> Any:
