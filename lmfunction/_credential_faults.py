@@ -56,12 +56,17 @@ def credential_fault(error: Exception, connection: Connection) -> LMError:
     from botocore import exceptions as boto
 
     profile, whose = _whose(connection)
+    subject = whose[0].upper() + whose[1:]
     if isinstance(error, boto.NoCredentialsError):
-        return no_credentials(error)
+        if profile is None:
+            return no_credentials(error)
+        return ProfileError(
+            f"{subject} has no credentials: give it some with `aws configure`, or another -ProfileName."
+        )
     if isinstance(error, boto.ClientError):
         details = error.response.get("Error", {})
         return ProfileError(
-            f"{whose}: AWS answered {one_line(str(details.get('Code', '')), 80)} to {error.operation_name}: "
+            f"{subject}: AWS answered {one_line(str(details.get('Code', '')), 80)} to {error.operation_name}: "
             f"{_hidden(details.get('Message') or 'no message')}. Nothing was sent.{_sign_in(profile, connection)}"
         )
     if isinstance(error, boto.ConnectionError | boto.HTTPClientError):
@@ -71,7 +76,7 @@ def credential_fault(error: Exception, connection: Connection) -> LMError:
             outcome="NOT_SENT",
         )
     if type(error).__name__ in ("StdinNotImplementedError", "EOFError", "GetPassWarning"):
-        return ProfileError(f"{whose} needs an MFA code, and nobody is there to type it. Nothing was sent.")
+        return ProfileError(f"{subject} needs an MFA code, and nobody is there to type it. Nothing was sent.")
     sign_in = _sign_in(profile, connection)
     if sign_in and (isinstance(error, _DAMAGED) and not isinstance(error, boto.BotoCoreError)):
         return ProfileError(f"The sign-in of {whose} cannot be read.{sign_in}")

@@ -86,9 +86,9 @@ class Order:
     def warn_of_others(self, *names: str) -> None:
         """Tells that the parameters `names` are filled by something that comes before the session's own default."""
         for name in names:
-            for where, values in (("the session", self.engine.fixed), ("the settings", self.door.defaults)):
+            for where, values in (("The session", self.engine.fixed), ("%config", self.door.defaults)):
                 if name in values:
-                    self.notices.warn(f"{where} still gives each line -{name}, which comes first.".capitalize())
+                    self.notices.warn(f"{where} still gives each line -{name}, which comes first.")
                     return
             if any(key.rpartition(":")[2].casefold() == name.casefold() for key in self.engine.defaults):
                 self.notices.warn(f"lm.defaults still gives -{name} to lines, which comes first.")
