@@ -202,7 +202,7 @@ def identifying(members: Mapping[str, Any]) -> str:
     """The member that tells one such record from another; empty when none looks like it."""
     for ending in _IDENTIFYING:
         for name, value in members.items():
-            if name.endswith(ending) and isinstance(value, str) and value:
+            if isinstance(value, str) and value and isinstance(name, str) and name.endswith(ending):
                 return name
     return ""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -71,6 +72,8 @@ def size(count: int) -> str:
 
 def duration(ms: float) -> str:
     """A duration for people: `8.4 ms`, `142 ms`, `2.35 s`, `14 min 3 s`."""
+    if not math.isfinite(ms):
+        return "? ms"
     if ms < 10:
         return f"{ms:.1f} ms"
     if ms < 1000:

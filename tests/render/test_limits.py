@@ -1,13 +1,22 @@
 """No card raises, outgrows its caps or keeps the kernel waiting."""
 
-import time
+import base64
+import json
+import sys
+import tracemalloc
 from collections.abc import Mapping
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lmfunction._bulk_result import BulkResult, Item
+from lmfunction._model import Attempt, InvokeResult, Outcome
+from lmfunction._record import Record, Records
+from lmfunction._redact import Redaction
 from lmfunction._render import Card, Section, Tone, mime_bundle, render_html, render_text
+from lmfunction._request import InvokeRequest, Target
+from lmfunction.errors import LMError, ServiceError, TransportError
 
 
 class Loud:
@@ -83,7 +92,7 @@ HUGE = {
     "1 M columns": [dict.fromkeys(range(1_000_000), 0)] * 2,
     "1 M numbers": list(range(1_000_000)),
 }
-KINDS = ["text", "data", "table", "log", "pairs"]
+KINDS = ["text", "data", "table", "log", "trace", "pairs"]
 
 
 def card(body, kind="data", size=None):
@@ -100,18 +109,45 @@ def test_odd_values_are_shown_somehow(page, body, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("body", HUGE.values(), ids=HUGE)
-def test_huge_values_are_quick_and_small(page, body, kind):
-    """Ten megabytes or a million keys cost what is shown of them: far less than a person notices."""
+def test_huge_values_cost_what_is_shown_of_them(page, body, kind):
+    """Ten megabytes or a million keys take a bounded number of steps and bytes: those of what is shown."""
     value = card(body, kind)
-    start = time.perf_counter()
-    text, markup = render_text(value), render_html(value)
-    took = time.perf_counter() - start
-    assert took < 0.4, took  # two renderings
+    (text, markup), calls, peak = measured(lambda: (render_text(value), render_html(value)))
+    assert calls < 600_000  # a step for each key, line or character would be a million or more
+    assert peak < 24_000_000  # the one copy that measures a text's bytes, and what is shown
     assert len(text.encode()) <= 8_192
     assert len(markup.encode()) <= 65_536
     page(markup)
     assert "r.payload" in text
     assert "r.payload" in markup
+
+
+def test_the_measure_notices_more():
+    """The count can fail: a walk over all keys is seen as such."""
+    _, calls, peak = measured(lambda: [repr(key) for key in HUGE["1 M keys"]])
+    assert calls > 600_000
+    assert peak > 24_000_000
+
+
+def measured(work):
+    """What `work` gives, how many Python and C functions it called, and how many bytes it held at most."""
+    calls = 0
+
+    def count(frame, event, argument):
+        nonlocal calls
+        calls += event in ("call", "c_call")
+
+    work()  # imports and caches are no part of it
+    tracemalloc.start()
+    before = sys.getprofile()
+    try:
+        sys.setprofile(count)
+        found = work()
+    finally:
+        sys.setprofile(before)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    return found, calls, peak
 
 
 def test_what_cannot_be_spelled_is_described():
@@ -133,6 +169,22 @@ leaves |= st.text(alphabet="\x1b$\\<>&\"'\u202e\ud800漢\n\t")
 values = st.recursive(
     leaves,
     lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner) | st.tuples(inner, inner),
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+failures = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(("errorType", "errorMessage", "stackTrace", "trace", "cause", "requestId"), json_values),
+)
+payloads = (json_values | failures).map(lambda value: json.dumps(value).encode())
+reports = st.text().map(
+    lambda text: base64.b64encode(
+        f"REPORT RequestId: x\tDuration: {text} ms\tMemory Size: 1{text} MB\tMax Memory Used: 0 MB\n".encode(
+            "utf-8", "surrogatepass"
+        )
+    ).decode()
 )
 sections = st.builds(
     Section,
@@ -171,9 +223,91 @@ def test_any_card_keeps_its_caps(page, controls, value, limit, width, color):
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_card_makes_a_bundle(page, value):
     """The bundle holds both media; its metadata can be stored in a notebook."""
-    import json
-
     data, metadata = mime_bundle(lambda: value, lambda: "fallback")
     assert set(data) == {"text/plain", "text/html"}
     assert data["text/plain"] != "fallback"
     json.dumps(metadata, allow_nan=False, ensure_ascii=False).encode()
+
+
+results = st.builds(
+    InvokeResult,
+    st.builds(
+        InvokeRequest,
+        st.text(min_size=1),
+        st.binary(),
+        qualifier=st.none() | st.text(),
+        target=st.builds(Target, st.text(), st.none() | st.text(), st.none() | st.text()),
+    ),
+    st.integers(),
+    st.binary() | st.text().map(lambda text: text.encode("utf-8", "surrogatepass")) | payloads,
+    function_error=st.none() | st.text(),
+    log_result=st.none() | st.text() | st.binary().map(lambda raw: base64.b64encode(raw).decode()) | reports,
+    executed_version=st.none() | st.text(),
+    durable_execution_arn=st.none() | st.text(),
+    request_id=st.none() | st.text(),
+    trace_id=st.none() | st.text(),
+    elapsed_ms=st.floats() | st.integers(),
+    attempt_log=st.lists(st.builds(Attempt, st.sampled_from(Outcome), st.text(), st.floats(), st.floats())).map(tuple),
+    redaction=st.builds(
+        Redaction,
+        st.lists(st.text()).map(tuple),
+        paths=st.lists(st.sampled_from(["Payload", "Payload.a", "Payload.*[].b", "Log"])).map(tuple),
+        secrets=st.lists(st.tuples(st.text(), st.text())).map(tuple),
+    ),
+)
+items = st.builds(Item, st.integers(0), values, st.none() | results, st.none() | st.builds(LMError, st.text()))
+
+
+def kept(found, page, controls):
+    """The bundle of `found`, after checking that it is its card and within its caps."""
+    data, metadata = found._repr_mimebundle_()
+    assert set(data) == {"text/plain", "text/html"}  # the fallback would be text alone
+    assert len(data["text/plain"].encode()) <= 8_192
+    assert len(data["text/html"].encode()) <= 65_536
+    assert not controls(data["text/plain"])
+    page(data["text/html"])
+    json.dumps(metadata, allow_nan=False, ensure_ascii=False).encode()
+    line = repr(found)
+    assert not controls(line)
+    assert "\n" not in line
+    assert len(line) <= 200
+
+
+@given(results)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_any_result_shows_its_card(page, controls, value):
+    """However odd an answer is, its card and its line are made, within their caps and inert."""
+    kept(value, page, controls)
+
+
+@given(st.lists(items), st.floats(allow_nan=True))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_any_run_shows_its_card(page, controls, found, elapsed):
+    """However odd the items of a run are, its card is made."""
+    run = BulkResult()
+    run.items, run.elapsed_ms = found, elapsed
+    kept(run, page, controls)
+
+
+members = st.dictionaries(st.text(), json_values | st.binary() | st.datetimes(), max_size=5)
+
+
+@given(st.text(min_size=1), members, st.lists(members, max_size=3))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_any_record_shows_its_card(page, controls, name, found, rows):
+    """However odd the members of records are, their cards are made."""
+    kept(Record(name, found), page, controls)
+    kept(Records(name, [Record(name, row) for row in rows]), page, controls)
+
+
+@given(
+    st.sampled_from([ServiceError, TransportError]),
+    st.text(),
+    st.dictionaries(st.sampled_from(["outcome", "request_id"]), st.text()),
+)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+def test_any_error_shows_its_card(page, kind, message, known):
+    """However odd the words of an error are, its card is made."""
+    data, _ = kind(message, **known)._repr_mimebundle_()
+    assert set(data) == {"text/plain", "text/html"}
+    page(data["text/html"])
