@@ -29,7 +29,7 @@ from lmfunction._operations import ASKING_VERBS, NOTHING_SELECTED, READING_VERBS
 from lmfunction._params import Cmdlet
 from lmfunction._prepare import check_place
 from lmfunction._progress import shown, wanted
-from lmfunction._record import recorded
+from lmfunction._record import hiding, recorded
 from lmfunction._service import Operation, operation
 from lmfunction._transport import Doubt, translate
 from lmfunction.errors import InvocationInterrupted, LMError, ParameterError
@@ -89,7 +89,7 @@ def run_operation(
     except LMError as error:
         act_on_error(error, gathered, door)
         return NOTHING
-    emitted = select(answer)
+    emitted = hiding(select(answer), gathered.profile.redaction)
     if "out_variable" in arguments and emitted is not NOTHING:
         assign(door, arguments["out_variable"], emitted)
     return emitted

@@ -96,6 +96,14 @@ class OperationPlan:
             f"{self.cmdlet.name} ({self.operation.name}) {self.target}",
             facts=("nothing was sent", self.place.connection.region),
             sections=(Section("Call", pairs, "pairs"),),
+            summary={
+                "what_if": self.cmdlet.name,
+                "operation": self.operation.name,
+                "target": self.target,
+                "region": self.place.connection.region,
+                "endpoint": self.endpoint,
+            },
+            redaction=self.place.profile.redaction,
         )
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:

@@ -198,6 +198,11 @@ def recorded(type_name: str, value: Any) -> Any:
     return value
 
 
+def hiding(value: Any, redaction: Redaction) -> Any:
+    """The value itself; records hide what `redaction` does."""
+    return value.hiding(redaction) if isinstance(value, Record | Records) else value
+
+
 def identifying(members: Mapping[str, Any]) -> str:
     """The member that tells one such record from another; empty when none looks like it."""
     for ending in _IDENTIFYING:

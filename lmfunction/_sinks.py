@@ -33,7 +33,8 @@ class Formatted:
             )
         else:
             sections = (Section("Objects", self.rows, "table", more="the pipeline without its last stage"),)
-        return Card(Tone.PLAIN, "LIST" if self.as_list else "TABLE", self.title, (count,), sections)
+        kind = "LIST" if self.as_list else "TABLE"
+        return Card(Tone.PLAIN, kind, self.title, (count,), sections, {"format": kind, "count": len(self.rows)})
 
     def to_dict(self) -> list[Any]:
         """The rows as plain data."""
