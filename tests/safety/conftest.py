@@ -27,11 +27,18 @@ def counting_module() -> ModuleType:
     return module
 
 
-@pytest.fixture
-def counting(counting_module: ModuleType) -> Iterator[Any]:
-    """A Lambda that counts what it is asked."""
+@pytest.fixture(scope="session")
+def counting_server(counting_module: ModuleType) -> Iterator[Any]:
+    """One server for all tests, so that clients made for its address serve them all."""
     with counting_module.counting_lambda() as found:
         yield found
+
+
+@pytest.fixture
+def counting(counting_server: Any) -> Any:
+    """A Lambda that counts what it is asked in this test."""
+    counting_server.reset()
+    return counting_server
 
 
 @pytest.fixture

@@ -17,13 +17,17 @@ class Counting:
     """What was asked. `answer` is the body of each answer, `status` and `headers` the rest, `wait` what comes first."""
 
     def __init__(self) -> None:
+        self.url = ""
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets what was asked, and answers as in the beginning."""
         self.bodies: list[bytes] = []
         self.paths: list[str] = []
         self.answer = b'{"done": true}'
         self.status = 200
         self.headers: dict[str, str] = {}
         self.wait: Callable[[], object] = lambda: None
-        self.url = ""
 
     @property
     def digests(self) -> Counter[str]:
