@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,15 +20,13 @@ from lmfunction._inspection import add_inspector, remove_inspector
 from lmfunction._matcher import add_matcher, remove_matcher
 from lmfunction._origin import enter_cell
 from lmfunction._params import Cmdlet
-from lmfunction._progress import LOG_EVERY, Progress, Viewer, Viewers
-from lmfunction._progress_card import ProgressCard
-from lmfunction._progress_lines import StatusLine, is_terminal, log_line
 from lmfunction._table import CMDLETS
 from lmfunction.errors import LMError
 
 if TYPE_CHECKING:
     from lmfunction._blank import Surroundings
     from lmfunction._catalog import Catalog
+    from lmfunction._shell_progress import ShellProgress
 
 _NAMES: Final = [name for cmdlet in CMDLETS for name in cmdlet.names]
 _AWS: Final = "aws_lambda_invoke"
@@ -52,7 +49,7 @@ class LMFunction(Magics):
     ).tag(config=True)
     progress = Bool(True, help="Show how a wait of more than a second goes on.").tag(config=True)
     progress_log_sec = Float(
-        LOG_EVERY, min=0.1, help="Seconds between the lines on stderr that tell it where nobody watches."
+        30.0, min=0.1, help="Seconds between the lines on stderr that tell it where nobody watches."
     ).tag(config=True)
 
     complete_functions = Bool(True, help="Let Tab ask Lambda for names of functions, aliases and versions.").tag(
@@ -64,8 +61,7 @@ class LMFunction(Magics):
         self._shown: list[Any] = []
         self._last: Any = None
         self._catalog: Catalog | None = None
-        self._card = ProgressCard(display)
-        self._status: StatusLine | None = None
+        self._waits: ShellProgress | None = None
 
     def run(self, cmdlet: Cmdlet, line: str, cell: str | None, local_names: Mapping[str, Any] | None) -> Any:
         """Runs one line or cell; what it emits is the magic's value."""
@@ -99,8 +95,10 @@ class LMFunction(Magics):
         """What `action` emits, given the shared engine, this notebook's door, its defaults, and who sees results."""
         from lmfunction._door import NOTHING, Door, what_if_set
         from lmfunction._session import default_session
+        from lmfunction._shell_progress import ShellProgress
         from lmfunction._values import Scope
 
+        self._waits = self._waits or ShellProgress(self.shell, display, lambda: self.progress_log_sec)
         door = Door(
             scope=Scope(self._names(local_names)),
             error_action=self.error_action,
@@ -111,7 +109,7 @@ class LMFunction(Magics):
             ask_secret=self._ask_secret,
             assign=self._assign,
             what_if=self.what_if or what_if_set(os.environ),
-            progress=self._viewers,
+            progress=self._waits.viewers,
             progress_action="Continue" if self.progress else "SilentlyContinue",
         )
         try:
@@ -158,39 +156,19 @@ class LMFunction(Magics):
             return user
         return {**user, **local_names}
 
-    def _viewers(self) -> Viewers:
-        """Who sees how a wait goes on: a card in a notebook, a terminal's line; where nobody watches, lines in the log.
-
-        A notebook that is run unattended gets the card too, for whoever opens it while it runs or after it died.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            return ()
-        lines = Viewer(_log, self.progress_log_sec, self.progress_log_sec)
-        if not hasattr(self.shell, "kernel"):
-            self._status = StatusLine(sys.stderr)
-            return (Viewer(self._status.draw),) if is_terminal(sys.stderr) else (lines,)
-        return (Viewer(self._card.draw),) if self._is_attended() else (Viewer(self._card.draw), lines)
-
-    def _is_attended(self) -> bool:
-        """Whether the cell comes from a front end with somebody in front of it: those that run alone take no input."""
-        request: Mapping[str, Any] = getattr(self.shell, "get_parent", dict)()
-        return bool(request.get("content", {}).get("allow_stdin", True))
-
     def _tell(self, level: str, text: str) -> None:
-        self._clear_status()
+        if self._waits is not None:
+            self._waits.clear()
         _tell(level, text)
 
-    def _clear_status(self) -> None:
-        if self._status is not None:
-            self._status.clear()
-
     def _show(self, shown: Any) -> None:
-        self._clear_status()
+        if self._waits is not None:
+            self._waits.clear()
         self._shown.append(shown)
         display(shown)
 
     def note_cell(self, info: Any) -> None:
-        """Before each cell: its id, where the notebook tells one, or its number, for whoever asks where a call is from."""
+        """Before each cell: its id where the notebook tells one, else its number, is where calls come from."""
         enter_cell(getattr(info, "cell_id", None) or f"In [{self.shell.execution_count}]")
 
     def forget_shown(self, *_: Any) -> None:
@@ -199,7 +177,8 @@ class LMFunction(Magics):
             if hasattr(shown, "shown"):
                 shown.shown(False)
         self._shown.clear()
-        self._card.forget()
+        if self._waits is not None:
+            self._waits.forget()
 
     def _assign(self, name: str, value: Any) -> None:
         self.shell.user_ns[name] = value
@@ -331,10 +310,6 @@ def _aws_magic(settings: LMFunction) -> Callable[..., Any]:
 
 def _print(text: str) -> None:
     sys.stdout.write(text)
-
-
-def _log(progress: Progress) -> None:
-    print(log_line(progress), file=sys.stderr, flush=True)  # noqa: T201 - the notebook's message stream
 
 
 def _tell(level: str, text: str) -> None:
