@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import stat
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from lmfunction import _day_file
 from lmfunction._audit_file import UNDER_WAY, AuditFile, is_live, spools_of
 from lmfunction._day_file import OWNER
 from lmfunction._locks import hold
@@ -218,13 +220,16 @@ def test_a_forked_child_begins_anew(tmp_path: Path) -> None:
     assert [record["id"] for record in records(tmp_path)] == ["bb", "aa"]
 
 
-def test_a_lock_that_is_not_freed(tmp_path: Path) -> None:
+def test_a_lock_that_is_not_freed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that holds the file's lock and is stopped delays another for seconds, not for ever."""
+    waits: list[float] = []
+    monkeypatch.setattr(_day_file, "lock", functools.partial(_day_file.lock, sleep=waits.append))
     path = tmp_path / "calls.jsonl"
     held = hold(str(path))
     assert held is not None
     with pytest.raises(OSError, match="another process has held its lock"):
         AuditFile(str(path)).append(DAY, [line("aa")])
+    assert sum(waits) == pytest.approx(5, rel=0.01)
     held.release(remove=False)
     AuditFile(str(path)).append(DAY, [line("aa")])
     assert [record["id"] for record in records(tmp_path)] == ["aa"]
