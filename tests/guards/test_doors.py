@@ -39,17 +39,15 @@ PYTHON: dict[str, Callable[[], Any]] = {
         profile_name="guarded",
     ),
 }
+LOAD = {"xonsh": "xontrib load lmfunction", "IPython": "%load_ext lmfunction"}
 LINES = {
-    "terminal": ["lmfunction", *"invoke_lm orders-api -ProfileName guarded".split()],
-    "terminal, forced": ["lmfunction", *"invoke_lm orders-api -ProfileName guarded -Force".split()],
-    "aws": ["lmfunction", *"aws lambda invoke --function-name orders-api --profile guarded -".split()],
-    "xonsh": [*"xonsh --no-rc -c".split(), "xontrib load lmfunction\ninvoke_lm orders-api -ProfileName guarded"],
-    "xonsh, raw": [*"xonsh --no-rc -c".split(), "xontrib load lmfunction\ninvoke_lm! orders-api -ProfileName guarded"],
-    "IPython": ["IPython", "-c", "%load_ext lmfunction\n%invoke_lm orders-api -ProfileName guarded"],
-    "IPython, aws": [
-        *["IPython", "-c"],
-        "%load_ext lmfunction\n%aws_lambda_invoke --function-name orders-api --profile guarded -",
-    ],
+    "terminal": "lmfunction invoke_lm orders-api -ProfileName guarded",
+    "terminal, forced": "lmfunction invoke_lm orders-api -ProfileName guarded -Force",
+    "aws": "lmfunction aws lambda invoke --function-name orders-api --profile guarded -",
+    "xonsh": "invoke_lm orders-api -ProfileName guarded",
+    "xonsh, raw": "invoke_lm! orders-api -ProfileName guarded",
+    "IPython": "%invoke_lm orders-api -ProfileName guarded",
+    "IPython, aws": "%aws_lambda_invoke --function-name orders-api --profile guarded -",
 }
 
 
@@ -57,7 +55,9 @@ def run(door: str, **more: Any) -> subprocess.CompletedProcess[str]:
     """The door's line in a program of its own, with nobody at a terminal."""
     if "input" not in more:
         more["stdin"] = subprocess.DEVNULL
-    words = [sys.executable, "-m", *LINES[door]]
+    program = door.partition(",")[0]
+    words = [program, "-c", f"{LOAD[program]}\n{LINES[door]}"] if program in LOAD else LINES[door].split()
+    words = [sys.executable, "-m", *words]
     return subprocess.run(words, capture_output=True, text=True, timeout=60, **more)
 
 
