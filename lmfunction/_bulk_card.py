@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -48,7 +50,8 @@ class _Tally:
         self.counts[item.outcome.value] += 1
         result = item.result
         if result is not None:
-            self.latencies.append(result.elapsed_ms)
+            if math.isfinite(result.elapsed_ms):
+                self.latencies.append(result.elapsed_ms)
             self.redaction = result.redaction
         if item.ok and result is not None:
             self.succeeded += 1
@@ -73,6 +76,7 @@ def bulk_card(run: BulkResult) -> Card:
     tally = _Tally()
     for item in run.items:
         tally.add(item)
+    ordered = sorted(tally.latencies)
     bad = len(run.items) - tally.succeeded
     rate = len(tally.latencies) / run.elapsed_ms * 1000 if run.elapsed_ms > 0 else 0.0
     facts = [
@@ -89,10 +93,10 @@ def bulk_card(run: BulkResult) -> Card:
         (
             *_failure_sections(tally, bad),
             *_outcome_sections(tally),
-            *_latency_sections(tally.latencies),
+            *_latency_sections(ordered),
             *_payload_sections(tally),
         ),
-        {**run.summary(), "PerSecond": round(rate, 1), **_quantiles(tally.latencies)},
+        _summary(run, tally, rate, ordered),
         tally.redaction,
     )
 
@@ -140,15 +144,14 @@ def _outcome_sections(tally: _Tally) -> tuple[Section, ...]:
     return (Section("Outcomes", bars("outcome", rows), "table", more="run.summary()"),)
 
 
-def _latency_sections(latencies: list[float]) -> tuple[Section, ...]:
-    if len(latencies) < 2:
+def _latency_sections(ordered: Sequence[float]) -> tuple[Section, ...]:
+    if len(ordered) < 2:
         return ()
-    ordered = sorted(latencies)
     shares = _SHARES if len(ordered) >= _MANY else _FEW
     figures = {name: duration(quantile(ordered, share)) for name, share in shares.items()}
     sections = [Section("Latency", [figures], "table")]
     if len(ordered) >= _MANY and ordered[0] < ordered[-1]:
-        sections.append(Section("Latency histogram", bars("time", histogram(latencies)), "table"))
+        sections.append(Section("Latency histogram", bars("time", histogram(ordered)), "table"))
     return tuple(sections)
 
 
@@ -157,9 +160,11 @@ _FEW: Final = {name: _SHARES[name] for name in ("fastest", "median", "slowest")}
 _NAMES: Final = {"MedianMs": 0.5, "P90Ms": 0.9, "P99Ms": 0.99, "MaxMs": 1.0}
 
 
-def _quantiles(latencies: list[float]) -> dict[str, float]:
-    ordered = sorted(latencies)
-    return {name: round(quantile(ordered, share), 1) for name, share in _NAMES.items()} if ordered else {}
+def _summary(run: BulkResult, tally: _Tally, rate: float, ordered: Sequence[float]) -> dict[str, Any]:
+    """The figures of `run.summary()`, the rate and the times."""
+    times = {name: round(quantile(ordered, share), 1) for name, share in _NAMES.items()} if ordered else {}
+    figures = {"Count": len(run.items), **dict(sorted(tally.counts.items())), "ElapsedMs": round(run.elapsed_ms, 1)}
+    return {**figures, "PerSecond": round(rate, 1), **times}
 
 
 def _payload_sections(tally: _Tally) -> tuple[Section, ...]:
