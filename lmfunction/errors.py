@@ -37,6 +37,7 @@ None                 an error about no single call: BulkError, ExpectationError 
 
 from __future__ import annotations
 
+import pathlib
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from lmfunction._text import visible
@@ -67,20 +68,26 @@ __all__ = [
 
 
 class _ShortTraceback:
-    """Gives an exception the hook by which IPython shows its own lines instead of a traceback.
-
-    IPython asks `hasattr(error, "_render_traceback_")`, so an error whose `full_traceback` is set hides the hook.
+    """Gives an exception the hook by which IPython shows its own lines: a few, or with `full_traceback` Python's
+    traceback. Never the values of variables, which `%xmode Verbose` would show: a secret can be among them.
     """
 
     full_traceback: bool = False
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "_render_traceback_" and not self.full_traceback:
-            return self._short_lines
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-
-    def _short_lines(self) -> list[str]:
+    def _render_traceback_(self) -> list[str]:
+        if self.full_traceback and isinstance(self, BaseException):
+            return _traceback_lines(self)
         return f"{type(self).__name__}: {self}".splitlines()
+
+
+def _traceback_lines(error: BaseException) -> list[str]:
+    """Python's traceback with the errors behind it, from the user's own code on."""
+    import traceback
+
+    found = traceback.TracebackException.from_exception(error)
+    own = next((n for n, frame in enumerate(found.stack) if "IPython" not in pathlib.PurePath(frame.filename).parts), 0)
+    found.stack = traceback.StackSummary.from_list(found.stack[own:])
+    return [line for chunk in found.format() for line in chunk.rstrip("\n").split("\n")]
 
 
 class LMError(_ShortTraceback, Exception):
