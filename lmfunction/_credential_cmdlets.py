@@ -40,7 +40,8 @@ def set_credential(order: Order) -> Any:
         raise ParameterError("Parameters Scope and StoreAs cannot be used together.", parameter="Scope")
     if name is not None:
         check_name(name)
-    source = source_of(order, asking=name is not None)
+        _files(order)
+    source = source_of(order, asking=name is not None, stores=name is not None)
     if source is None:
         raise ParameterError(f"{UNDETERMINED}. Give -ProfileName, -AccessKey, -RoleArn or -Credential.")
     if name is not None:
@@ -103,7 +104,7 @@ def remove_profile(order: Order) -> Any:
 def initialize_defaults(order: Order) -> Any:
     """Initialize-AWSDefaultConfiguration: the profile `default`, and the session's defaults."""
     files = _files(order)
-    source = source_of(order) or _source_at_hand(order, files) or source_of(order, asking=True)
+    source = source_of(order, stores=True) or _source_at_hand(order, files) or source_of(order, asking=True)
     if source is None:
         raise ParameterError(f"{UNDETERMINED}. Give -ProfileName, -AccessKey, -RoleArn or -Credential.")
     region = _region(order, source)

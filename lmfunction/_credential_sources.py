@@ -95,15 +95,18 @@ def is_temporary(source: Source) -> bool:
     return source.credential is not None and "aws_session_token" in settings_of(source.credential)
 
 
-def source_of(order: Order, *, asking: bool = False) -> Source | None:
+def source_of(order: Order, *, asking: bool = False, stores: bool = False) -> Source | None:
     """What the order's parameters name; None where they name nothing. Asks for keys that are missing.
 
-    `asking`: for all of them. Raises ParameterError for parameters of several sets, and for a set that is not whole.
+    `asking`: for all of them. `stores`: -ProfileLocation is where they go to, and need not be there yet. Raises
+    ParameterError for parameters of several sets, and for a set that is not whole.
     """
     given = [name for name in _SETS if any(order.get(p) is not None for p in _SETS[name])]
     if len(given) > 1:
         raise _ambiguous(order.arguments, given)
     location = _location(order)
+    if stores and location is not None and not pathlib.Path(location).exists():
+        location = None
     if not given:
         return _asked(order, location) if asking else None
     if given == ["BasicOrSession"]:
