@@ -35,7 +35,7 @@ def figure_of(found: Measurement) -> Any:
         _draw_spread(spread, found)
     figure.suptitle(_title(found))
     # A notebook shows a figure only once pyplot has told it how; this one says it itself.
-    figure._repr_png_ = functools.partial(_png, figure)
+    figure._repr_png_ = functools.partial(_png, figure)  # type: ignore[attr-defined]
     return figure
 
 
