@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -37,6 +38,7 @@ class HelpText(str):
         return str(self)
 
 
+@functools.lru_cache(maxsize=512)  # a function of the API's cmdlets gets it as its docstring, each time it is looked up
 def cmdlet_help(cmdlet: Cmdlet, *, view: View = View.DETAILED, width: int = WIDTH) -> str:
     """NAME, SYNOPSIS, SYNTAX, DESCRIPTION, PARAMETERS, EXAMPLES and RELATED of a cmdlet or verb."""
     sections = [

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import shutil
 import threading
 import urllib.request
 import warnings
@@ -165,32 +167,40 @@ def shared() -> Iterator[lm.Session]:
         yield session
 
 
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One path for all examples: another AWS_CONFIG_FILE would be another client, and those take long to make."""
+    return tmp_path_factory.mktemp("ground") / "folder"
+
+
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home and working folder with the files and profiles that examples name."""
-    (tmp_path / "order.json").write_text('{"id": 7}')
+def folder(ground: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home and working folder with the files and profiles that examples name, as new."""
+    shutil.rmtree(ground, ignore_errors=True)
+    ground.mkdir()
+    (ground / "order.json").write_text('{"id": 7}')
     for name in ("greet.zip", "app.zip"):
-        (tmp_path / name).write_bytes(_package())
-    (tmp_path / "jobs.csv").write_text(
-        'FunctionName,Payload\nhello,"{""name"": ""Ada""}"\nhello,"{""name"": ""Bob""}"\n'
-    )
+        (ground / name).write_bytes(_package())
+    (ground / "jobs.csv").write_text('FunctionName,Payload\nhello,"{""name"": ""Ada""}"\nhello,"{""name"": ""Bob""}"\n')
     aws_profiles = ("ops", "ops-admin", "old")
-    (tmp_path / "config").write_text("".join(f"[profile {name}]\nregion = eu-west-1\n" for name in aws_profiles))
+    (ground / "config").write_text("".join(f"[profile {name}]\nregion = eu-west-1\n" for name in aws_profiles))
     keys = "aws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = not-a-secret\n"
-    (tmp_path / "credentials").write_text("".join(f"[{name}]\n{keys}" for name in aws_profiles))
-    (tmp_path / "profiles").mkdir()
-    (tmp_path / "profiles" / "staging.yaml").write_text("region: us-east-1\n")
-    own = tmp_path / "lmfunction" / "profiles"
+    (ground / "credentials").write_text("".join(f"[{name}]\n{keys}" for name in aws_profiles))
+    for name in ("config", "credentials"):
+        os.utime(ground / name, (1_000_000_000, 1_000_000_000))  # as old as ever, for the same reason
+    (ground / "profiles").mkdir()
+    (ground / "profiles" / "staging.yaml").write_text("region: us-east-1\n")
+    own = ground / "lmfunction" / "profiles"
     own.mkdir(parents=True)
     (own / "production.yaml").write_text("region: us-east-1\naudit: audit/{date}.jsonl\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
-    return tmp_path
+    monkeypatch.chdir(ground)
+    monkeypatch.setenv("HOME", str(ground))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(ground))
+    monkeypatch.setenv("XDG_STATE_HOME", str(ground / "state"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(ground / "data"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(ground / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(ground / "credentials"))
+    return ground
 
 
 @pytest.fixture
