@@ -20,7 +20,7 @@ class Target:
     aws_profile: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class InvokeRequest:
     """One Invoke call, checked and ready. `client_context` is base64, `payload` the bytes of the body.
 
@@ -44,6 +44,10 @@ class InvokeRequest:
         """`name:qualifier` for people; a whole ARN is shortened to its name."""
         name = self.function_name.rpartition("function:")[2]
         return f"{name}:{self.qualifier}" if self.qualifier and ":" not in name else name
+
+    def __repr__(self) -> str:
+        region = f" {self.target.region}" if self.target.region else ""
+        return f"<InvokeRequest {self.label} {self.invocation_type}{region} {len(self.payload):,} bytes>"
 
     def members(self) -> dict[str, Any]:
         """The call as the API names it, for `boto3.client("lambda").invoke(**members)`; defaults are left out."""
