@@ -6,11 +6,12 @@ on. Everything passes through the profile's redaction.
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lmfunction._audit_file import UNDER_WAY, AuditFile, Ticket
 from lmfunction._audit_record import encoded, of_answer, of_error, of_result, record_of
@@ -153,7 +154,32 @@ class Audits:
 
 
 def _line(record: Mapping[str, Any], redaction: Redaction) -> bytes:
-    return encoded(redaction.value(record))
+    return encoded({name: v if name in _OUR_OWN else _hidden(redaction, name, v) for name, v in record.items()})
+
+
+# Members whose values only this package makes: digests, numbers, times.
+_OUR_OWN: Final = frozenset(
+    [
+        "attempts",
+        "duration_ms",
+        "id",
+        "invocation_type",
+        "outcome",
+        "payload_bytes",
+        "payload_sha256",
+        "pid",
+        "time",
+        "version",
+        "what_if",
+        UNDER_WAY,
+    ]
+)
+
+
+@functools.lru_cache(maxsize=1024)  # all but a few members are those of the call before
+def _hidden(redaction: Redaction, name: str, value: Any) -> Any:
+    (hidden,) = redaction.value({name: value}).values()
+    return hidden
 
 
 def _day(record: Mapping[str, Any]) -> str:

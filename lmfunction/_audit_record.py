@@ -152,7 +152,7 @@ def _line(record: Mapping[str, Any]) -> bytes:
 
 def _cut(value: Any, limit: int) -> Any:
     """A value made short; a digest stays whole, so does an id."""
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_cut(item, limit) for item in value[:10]]
     return shorten(ascii_only(value), limit) if isinstance(value, str) and not _HEX.fullmatch(value) else value
 

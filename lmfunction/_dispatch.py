@@ -124,7 +124,7 @@ def scribe_for(intent: Intent, members: Mapping[str, Any], engine: Engine, door:
             "qualifier": intent.qualifier,
             "payload_sha256": None if payload is None else hashlib.sha256(payload).hexdigest(),
             "payload_bytes": None if payload is None else len(payload),
-            "members": sorted(members),
+            "members": tuple(sorted(members)),
         }
 
     named = intent.name if intent.name != intent.kind else ""  # where nothing is named, its name is the operation's
