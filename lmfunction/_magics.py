@@ -21,6 +21,7 @@ from lmfunction._matcher import add_matcher, remove_matcher
 from lmfunction._origin import enter_cell
 from lmfunction._params import Cmdlet
 from lmfunction._table import CMDLETS
+from lmfunction._terminal_cards import draw_cards, forget_cards
 from lmfunction.errors import LMError
 
 if TYPE_CHECKING:
@@ -221,6 +222,7 @@ def load(shell: Any) -> None:
     shell.input_transformers_cleanup.append(help_for_names)
     add_matcher(shell, settings.surroundings)
     add_inspector(shell)
+    draw_cards(shell)
 
 
 def _settings(shell: Any) -> LMFunction:
@@ -235,6 +237,7 @@ def _settings(shell: Any) -> LMFunction:
 
 def unload(shell: Any) -> None:
     """Takes away what `load` added."""
+    forget_cards(shell)
     for settings in (c for c in shell.configurables if isinstance(c, LMFunction)):
         shell.events.unregister("pre_run_cell", settings.note_cell)
         shell.events.unregister("post_run_cell", settings.forget_shown)

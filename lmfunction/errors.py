@@ -129,6 +129,11 @@ class LMError(_ShortTraceback, Exception):
 
         return error_card(self)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        # IPython has a printer of its own for exceptions, which would stand in for the bundle's text.
+        alone = len(getattr(printer, "stack", ())) <= 1  # not in a list or a dict
+        printer.text(self._repr_mimebundle_({"text/plain"})[0]["text/plain"] if alone else repr(self))
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         from lmfunction._render import mime_bundle
 

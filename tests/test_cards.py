@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import json
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import lmfunction as lm
 from lmfunction._cards import card_of
-from lmfunction._model import InvokeResult
+from lmfunction._model import Attempt, InvokeResult, Outcome
+from lmfunction._record import Record
+from lmfunction._redact import Redaction
+from lmfunction._render.lines import frame_styles
 from lmfunction._request import InvokeRequest, Target
 
 
@@ -176,3 +183,163 @@ def test_a_card_never_raises() -> None:
 def test_what_has_no_card() -> None:
     """Plain values have no card."""
     assert [card_of(value) for value in (None, 1, "text", {"card": 1}, [made()])] == [None] * 5
+
+
+LOG = (
+    "START RequestId: 1 Version: 3\n2026-01-14 DEBUG a\n2026-01-14 WARN b\n[ERROR] c\nWARNING d\nEND RequestId: 1\n"
+    "REPORT RequestId: 1\tDuration: 1102.25 ms\tBilled Duration: 1103 ms\tMemory Size: 128 MB\t"
+    "Max Memory Used: 125 MB\tInit Duration: 212.07 ms\t\n"
+)
+
+
+def with_log(log: str, **more: Any) -> InvokeResult:
+    return made(log_result=base64.b64encode(log.encode()).decode(), **more)
+
+
+def test_the_report_is_figures() -> None:
+    """The REPORT line is a small table; a cold start and memory that is nearly full stand in the header."""
+    card = with_log(LOG).card()
+    report = next(section for section in card.sections if section.title == "Report")
+    assert report.body == [
+        {
+            "Duration": "1,102.25 ms",
+            "Billed": "1,103 ms",
+            "Memory used": "125 of 128 MB (98%)",
+            "Init": "212.07 ms (cold start)",
+        }
+    ]
+    assert {"cold start", "memory 98% full"} <= set(card.facts)
+    warm = with_log(LOG.replace("\tInit Duration: 212.07 ms", "").replace("125 MB", "64 MB")).card()
+    assert not {"cold start", "memory 50% full"} & set(warm.facts)
+    assert "Init" not in str(warm.sections)
+
+
+def test_the_log_counts_what_matters() -> None:
+    """The log's title says how many lines there are, and how many errors and warnings."""
+    titles = [section.title for section in with_log(LOG).card().sections]
+    assert "Log tail (7 lines, 1 ERROR, 2 WARN)" in titles
+    assert "Log tail (1 line)" in [section.title for section in with_log("x\n").card().sections]
+
+
+def test_what_came_of_each_attempt() -> None:
+    """A call that was sent more than once tells of each time; one that was not, does not."""
+    log = (
+        Attempt(Outcome.THROTTLED_OUT, "TooManyRequestsException", 31.0),
+        Attempt(Outcome.OK, "", 142.0, 988.0),
+    )
+    card = made(attempt_log=log).card()
+    (section,) = [section for section in card.sections if section.title == "Attempts"]
+    assert [list(row.values()) for row in section.body] == [  # type: ignore[attr-defined]
+        [1, "THROTTLED_OUT", "TooManyRequestsException", "", "31 ms"],
+        [2, "OK", "", "988 ms", "142 ms"],
+    ]
+    assert "2 attempts" in card.facts
+    assert "Attempts" not in [section.title for section in made(attempt_log=log[1:]).card().sections]
+
+
+TRACES = yaml.safe_load((Path(__file__).parent / "render" / "traces.yaml").read_text("utf-8"))
+# The first line, the last one, and what is other people's code, told by a piece of each line.
+ORDER = {
+    "python": ("functools.py", "~~~~^^^^", {"functools.py", "return call", "recorder.py", "return wrapped"}),
+    "node": ("TypeError: Cannot", "task_queues", {"/var/runtime/", "task_queues"}),
+    "java": ("at shop.Orders.total", "connect0", {"Direct", "Method.invoke", "EventHandlerLoader", "connect0"}),
+    "ruby": ("in `fetch'", "in `call'", {"/var/runtime/gems"}),
+    "go": ("main.go:21 handler", "reflect/value.go", set()),
+}
+
+
+@pytest.mark.parametrize("language", TRACES)
+def test_a_stack_trace_reads_as_in_its_language(language: str) -> None:
+    """Frames keep the order of their language; the runtime's and the libraries' are dim, causes strong."""
+    result = made(json.dumps(TRACES[language]).encode(), function_error="Unhandled")
+    (section,) = [section for section in result.card().sections if section.title == "Stack trace"]
+    assert section.kind == "trace"
+    lines = str(section.body).split("\n")
+    first, last, foreign = ORDER[language]
+    assert first in lines[0]
+    assert last in lines[-1]
+    styles = dict(zip(lines, frame_styles(lines), strict=True))
+    assert {line for line, style in styles.items() if style == "dim"} == {
+        line for line in lines if any(part in line for part in foreign)
+    }
+    assert [line for line, style in styles.items() if style == "strong"] == [
+        line for line in lines if line.startswith("Caused by: ")
+    ]
+
+
+def test_an_error_has_a_card(session: lm.Session) -> None:
+    """An error that is looked at as a value says what is known of the call in one word, and its figures."""
+    with pytest.raises(lm.ServiceError) as raised:
+        session.invoke_lm("nope")
+    text, markup = bundle(raised.value)
+    assert text.startswith("[REFUSED] ResourceNotFoundException · 404")
+    assert "Function not found" in text
+    assert text.count("RequestId") == 1
+    assert "REFUSED" in markup
+    _, metadata = raised.value._repr_mimebundle_()
+    assert metadata["lmfunction"] == {
+        "error": "ServiceError",
+        "code": "ResourceNotFoundException",
+        "status_code": 404,
+        "outcome": "REJECTED",
+        "attempts": 1,
+        "request_id": raised.value.request_id,
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "badge"),
+    [
+        (lm.TransportError("no answer", phase="wait"), "[UNKNOWN] TransportError"),
+        (lm.TransportError("no way", sent=False, outcome="NOT_SENT"), "[NOT SENT] TransportError"),
+        (lm.TransportError("cut", sent=True, outcome="RESULT_LOST"), "[RESULT LOST] TransportError"),
+        (lm.ServiceError("slow", code="TooManyRequestsException", outcome="THROTTLED_OUT"), "[THROTTLED] TooMany"),
+        (lm.ParameterError("wrong"), "[NOT SENT] ParameterError"),
+        (lm.ProfileError("wrong"), "[NOT SENT] ProfileError"),
+        (lm.GuardError("no"), "[NOT SENT] GuardError"),
+        (lm.ExpectationError("no"), "[FAILED] ExpectationError"),
+        (lm.FunctionError("no"), "[FAILED] FunctionError"),
+        (lm.BulkError("no"), "[FAILED] BulkError"),
+    ],
+    ids=str,
+)
+def test_what_an_error_knows(error: lm.LMError, badge: str) -> None:
+    """The badge says whether the call can have run; the words are the error's own."""
+    text, _ = bundle(error)
+    assert text.startswith(badge)
+    assert str(error) in text
+
+
+def test_errors_with_results_show_them(session: lm.Session) -> None:
+    """The card of a function's error is that of its answer, the card of a bulk error that of the run."""
+    with pytest.raises(lm.FunctionError) as raised:
+        session.invoke_lm("fail").raise_for_error()
+    assert bundle(raised.value) == bundle(raised.value.result)
+    run = lm.pipe([{}, {}]) | lm.Invoke("fail").profile_name("local")
+    with pytest.raises(lm.BulkError) as many:
+        run.raise_for_error()
+    assert bundle(many.value) == bundle(run)
+
+
+def test_functions_are_a_table(session: lm.Session) -> None:
+    """The list of functions shows what one looks for, numbers as numbers; one function shows all it has."""
+    text, markup = bundle(session.get_lm_function_list())
+    assert re.search(r"FunctionName +Runtime +MemorySize +Timeout +CodeSize +LastModified", text)
+    assert re.search(r"hello +python3\.\d+ +128 +3 ", text)
+    assert "arn:aws" not in text
+    text, markup = bundle(session.get_lm_function("hello"))
+    assert re.search(r"Configuration\n +FunctionName +hello\n +FunctionArn +arn:aws:lambda", text)
+    assert "RepositoryType" in markup
+
+
+def test_a_record_hides_what_its_profile_does() -> None:
+    """Secrets in a function's environment show in no card, whatever the profile; its keys are hidden too."""
+    variables = {"STAGE": "live", "DB_PASSWORD": "hunter2", "CONTACT": "a@example.com"}
+    record = Record("FunctionConfiguration", {"FunctionName": "f", "Environment": {"Variables": variables}})
+    text, markup = bundle(record.hiding(Redaction(keys=("contact",))))
+    assert "live" in text
+    for hidden in ("hunter2", "a@example.com"):
+        assert hidden not in text + markup
+    assert record["Environment"]["Variables"]["DB_PASSWORD"] == "hunter2"
+    text, _ = bundle(record.Environment)
+    assert "a@example.com" not in text

@@ -9,6 +9,8 @@ from .card import Card
 from .text import render_text
 
 _WIDTH: Final = 100
+# What cards are drawn with, for terminals that have no such characters.
+_PLAIN: Final = str.maketrans({"·": "-", "—": "-", "…": "...", "×": "x", "█": "#", "▌": ":", "▰": "#", "▱": "."})
 
 
 class Stream(Protocol):
@@ -24,9 +26,14 @@ def terminal_text(card: Card, stream: Stream) -> str:
     text = render_text(card, width=_width(stream), color=_color(stream))
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
-        return text.encode(encoding, "backslashreplace").decode(encoding)
-    except (LookupError, UnicodeError):
-        return text.encode("ascii", "backslashreplace").decode("ascii")
+        text.encode(encoding)
+    except LookupError:
+        encoding = "ascii"
+    except UnicodeError:
+        pass
+    else:
+        return text
+    return text.translate(_PLAIN).encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _width(stream: Stream) -> int:

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from lmfunction._render import Card, Section, Tone, mime_bundle, terminal_text
+from lmfunction._render.card import Bar
 
 CARD = Card(Tone.OK, "OK", "f", ("200",), (Section("Payload", {"a": 1}),), {"status": 200, "ok": True, "ms": 1.5})
 
@@ -119,6 +120,17 @@ def test_width(monkeypatch, columns, width):
     card = Card(Tone.OK, "OK", "f", (), (Section("t", "x" * 300, "text"),))
     assert max(map(len, terminal_text(card, Terminal()).splitlines())) == width
     assert max(map(len, terminal_text(card, io.StringIO()).splitlines())) == 100
+
+
+def test_a_terminal_without_our_signs():
+    """A terminal whose encoding has no dots and bars gets plain ones; text from outside is escaped as ever."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    body = [{"n": "x" * 300, "bar": Bar(1.0)}, {"n": "é", "bar": Bar(0.0)}]
+    text = terminal_text(Card(Tone.OK, "OK", "f", ("200",), (Section("t", body, "table", more="r"),)), stream)
+    assert text.startswith("[OK] f - 200\n")
+    assert "...  ########################\n" in text
+    assert "\\xe9" in text
+    assert "long values in short - r" in text
 
 
 def test_a_closed_stream_is_no_terminal():
