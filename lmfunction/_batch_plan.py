@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lmfunction._client import Plan
+from lmfunction._redact import NONE
 from lmfunction._render.card import Card, Section, Tone
 from lmfunction._text import one_line
 
@@ -66,25 +67,14 @@ class BatchPlan:
             return f"What if:{refused or ' There are no objects, so nothing would be sent.'}"
         return (
             f'What if: Performing the operation "Invoke-LMFunction" {told}, {self.total_bytes:,} bytes in all '
-            f"({self._sizes()}).{refused}"
+            f"(first payloads {self._sizes()}).{refused}"
         )
 
     def card(self) -> Card:
         """The card that notebooks and terminals show."""
-        labels = [plan.request.label for plan, _ in self.targets]
-        of = labels[0] if len(labels) == 1 else f"{len(labels):,} functions"
-        targets = [
-            {
-                "function": plan.request.label,
-                "objects": count,
-                "account": plan.account,
-                "region": plan.request.target.region,
-                "endpoint": plan.endpoint,
-                "arn": plan.arn or "",
-            }
-            for plan, count in self.targets
-        ]
-        sections = [Section("Calls", targets, "table")] if targets else []
+        targets = [*self.targets]
+        of = targets[0][0].request.label if len(targets) == 1 else f"{len(targets):,} functions"
+        sections = [_one_target(targets[0][0])] if len(targets) == 1 else [_table(targets)] if targets else []
         if self.first:
             sections.append(Section("Payloads", [("First", self._sizes())], "pairs"))
         if self.refused:
@@ -96,13 +86,43 @@ class BatchPlan:
             f"{self.count:,} invocation{'' if self.count == 1 else 's'} of {of}",
             facts=("nothing was sent", f"{self.total_bytes:,} bytes in all"),
             sections=tuple(sections),
+            redaction=targets[0][0].place.profile.redaction if targets else NONE,
         )
 
     def _sizes(self) -> str:
         sizes = ", ".join(f"{len(plan.request.payload):,}" for plan in self.first)
-        return f"first payloads {sizes}{' …' if self.count - len(self.refused) > len(self.first) else ''} bytes"
+        return f"{sizes}{' …' if self.count - len(self.refused) > len(self.first) else ''} bytes"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         from lmfunction._render import mime_bundle
 
         return mime_bundle(self.card, lambda: repr(self), include, exclude)
+
+
+def _one_target(plan: Plan) -> Section:
+    request = plan.request
+    pairs = [
+        ("FunctionName", request.function_name),
+        ("Arn", plan.arn or ""),
+        ("Qualifier", request.qualifier or ""),
+        ("InvocationType", request.invocation_type),
+        ("Account", plan.account),
+        ("Region", request.target.region),
+        ("Endpoint", plan.endpoint),
+        ("ProfileName", request.target.profile_name or ""),
+    ]
+    return Section("Calls", [(name, value) for name, value in pairs if value], "pairs")
+
+
+def _table(targets: list[tuple[Plan, int]]) -> Section:
+    rows = [
+        {
+            "function": plan.request.label,
+            "objects": count,
+            "account": plan.account,
+            "region": plan.request.target.region,
+            "endpoint": plan.endpoint,
+        }
+        for plan, count in targets
+    ]
+    return Section("Calls", rows, "table")
