@@ -37,9 +37,11 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
-    """A JupyterLab of our own."""
+    """A JupyterLab of our own, which leaves no process behind: no kernel, no embedded Lambda, no function."""
     with lab_server(tmp_path_factory.mktemp("lab")) as started:
         yield started
+        family = started.processes()
+    assert not [process for process in family if process.is_running()]
 
 
 @pytest.fixture(scope="package")

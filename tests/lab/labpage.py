@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,13 @@ class Lab:
             cell.execution_count = 1
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         return self.store(nbformat.v4.new_notebook(cells=made, metadata=kernel))
+
+    def write_shown(self, shown: Mapping[str, str]) -> Path:
+        """A new notebook with a cell for each name, which shows this HTML, as if somebody else had run it."""
+        datas = [{"text/plain": "as text", "text/html": markup} for markup in shown.values()]
+        return self.write(
+            [*shown], outputs=[[{"output_type": "display_data", "data": data, "metadata": {}}] for data in datas]
+        )
 
     def store(self, notebook: Any) -> Path:
         """The notebook as a file in the server's folder that nobody has signed."""
@@ -268,10 +275,20 @@ class Notebook:
             self.page.set_viewport_size(size)
 
     def restart_and_run_all(self) -> None:
-        """Presses the button for it and confirms; returns when everything has run."""
+        """Presses the button for it and confirms; returns when everything has run, or at the first error that stops."""
         self.page.evaluate("() => { window.labRun = jupyterapp.commands.execute('notebook:restart-run-all'); }")
         self.page.locator(".jp-Dialog .jp-mod-accept").click()
-        self.page.evaluate("() => window.labRun")
+        self.page.evaluate("() => window.labRun")  # does not wait for the last cell
+        self.page.wait_for_function(
+            """panel => {
+                const cells = panel.content.widgets.map(cell => cell.model).filter(model => model.type === 'code');
+                const stops = model => !(model.getMetadata('tags') ?? []).includes('raises-exception')
+                    && model.outputs.toJSON().some(output => output.output_type === 'error');
+                const over = model => model.executionCount !== null && model.executionState === 'idle';
+                return cells.some(stops) || cells.every(over);
+            }""",
+            arg=self.panel,
+        )
         self.wait_idle()
 
     def interrupt(self) -> None:

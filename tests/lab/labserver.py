@@ -46,6 +46,7 @@ _SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     # everything is in the page
     "notebook-extension/tracker": {"windowingMode": "none", "maxNumberOutputs": 1_000, "autoStartDefaultKernel": True},
+    "completer-extension/manager": {"providerTimeout": 60_000},  # of a busy machine
     "docmanager-extension/plugin": {"autosave": False},
 }
 _START_SECONDS = 120.0
@@ -78,8 +79,9 @@ class LabServer:
             return json.load(answer)
 
     def processes(self) -> list[psutil.Process]:
-        """Its kernels and what they have started."""
-        return psutil.Process(self.pid).children(recursive=True)
+        """The server, its kernels and what they have started."""
+        server = psutil.Process(self.pid)
+        return [server, *server.children(recursive=True)]
 
 
 @contextmanager

@@ -121,5 +121,5 @@ def test_restart_and_run_all(lab: Lab, name: str) -> None:
                 continue
             expected = "raises-exception" in written.metadata.get("tags", [])
             assert bool(cell.errors) == expected, f"{written.source}\n{cell.text}"
-            assert cell.count is not None
+            assert cell.count is not None, f"{written.source}\ndid not run; {[c.count for c in cells]}"
         assert lab.happened() == {}
