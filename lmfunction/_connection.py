@@ -19,7 +19,7 @@ from lmfunction._aws_files import aws_location, versions
 from lmfunction._boto import Connection, environment_of
 from lmfunction._endpoint import fault_of
 from lmfunction._names import check_region
-from lmfunction._profile import known_profiles, profile_named
+from lmfunction._profile import example_hint, known_profiles, profile_named
 from lmfunction._profile_values import Profile
 from lmfunction._text import ascii_only, did_you_mean, one_line, shorten
 from lmfunction.errors import ParameterError, ProfileError
@@ -69,7 +69,7 @@ def profile_of(arguments: Mapping[str, Any], environ: Mapping[str, str] = os.env
         every = [*dict.fromkeys([*known_profiles(location=location, environ=environ), *known])]
         shown = ascii_only(shorten(name, 80))
         raise ProfileError(
-            f"There is no profile '{shown}', neither {shown}.yaml nor in ~/.aws.{did_you_mean(name, every)}"
+            f"There is no profile '{shown}', neither {shown}.yaml nor in ~/.aws.{example_hint(name) or did_you_mean(name, every)}"
             f" Known: {', '.join(every[:12]) or 'none'}{' …' if len(every) > 12 else ''}."
         )
     return _NO_PROFILE, name

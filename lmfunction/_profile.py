@@ -32,7 +32,15 @@ from lmfunction._text import did_you_mean
 from lmfunction._user_files import state_folder
 from lmfunction.errors import ProfileError
 
-__all__ = ["find_profile", "known_profiles", "load_profile", "profile_named", "read_source", "shipped_folder"]
+__all__ = [
+    "example_hint",
+    "find_profile",
+    "known_profiles",
+    "load_profile",
+    "profile_named",
+    "read_source",
+    "shipped_folder",
+]
 
 _MOST_FAULTS = 20
 _MOST_GENERATIONS = 10
@@ -86,6 +94,14 @@ def known_profiles(*, location: str | None = None, environ: Mapping[str, str] = 
                     continue
             found.add(source.name)
     return sorted(found)
+
+
+def example_hint(name: str) -> str:
+    """What to do where `name` is that of a shipped example; nothing where it is not."""
+    file = shipped_folder() / f"{name}.yaml"
+    if not can_be_profile(name) or not file.is_file() or not is_commented_out(file):
+        return ""
+    return f" The shipped {name}.yaml is an example; `New-LMProfile {name}` writes one of your own."
 
 
 def read_source(source: Source, *, location: str | None = None, environ: Mapping[str, str] = os.environ) -> Profile:

@@ -205,6 +205,12 @@ def test_a_yaml_profile_wins_over_an_aws_profile(tmp_path, monkeypatch):
         profile_of({"profile_name": "bot", **where})
 
 
+def test_a_shipped_example_is_no_profile_and_says_how_to_get_one():
+    """Who asks for `staging` without having one is told that the shipped file is an example, and what writes one."""
+    with pytest.raises(ProfileError, match=r"no profile 'staging'.*an example; `New-LMProfile staging` writes one"):
+        profile_of({"profile_name": "staging"})
+
+
 def test_no_profile_named_is_no_profile():
     """Without a name nothing is searched; an empty name is an error of the parameter."""
     assert profile_of({}) == (Profile(""), None)
