@@ -68,8 +68,9 @@ def profile_of(arguments: Mapping[str, Any], environ: Mapping[str, str] = os.env
     if name not in known:
         every = [*dict.fromkeys([*known_profiles(location=location, environ=environ), *known])]
         shown = ascii_only(shorten(name, 80))
+        hint = example_hint(name) or did_you_mean(name, every)
         raise ProfileError(
-            f"There is no profile '{shown}', neither {shown}.yaml nor in ~/.aws.{example_hint(name) or did_you_mean(name, every)}"
+            f"There is no profile '{shown}', neither {shown}.yaml nor in ~/.aws.{hint}"
             f" Known: {', '.join(every[:12]) or 'none'}{' …' if len(every) > 12 else ''}."
         )
     return _NO_PROFILE, name
