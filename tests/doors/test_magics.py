@@ -396,13 +396,14 @@ def test_publish_refuses_what_does_not_compile(run: Any) -> None:
 
 
 def test_publish_follows_error_action(run: Any, shell: Shell) -> None:
-    """A refused publish is told and passed over when -ErrorAction says so, and kept in -ErrorVariable."""
+    """A refused publish is shown and passed over when -ErrorAction says so, and kept in -ErrorVariable."""
     line = "%%publish_lm_function door-refused -Handler app.handler -Runtime cobol85 -ErrorVariable errors"
     code = "\ndef handler(event, context):\n    return 1\n"
     assert run(line + code).error == "ServiceError"
     seen = run(f"{line} -ErrorAction Continue{code}")
     assert (seen.error, seen.emitted) == ("", False)
-    assert "ServiceError: AWS answered 400" in seen.more["stderr"]
+    assert "[REFUSED] InvalidParameterValueException · 400" in seen.text
+    assert "REFUSED</span>" in seen.markup
     assert isinstance(shell.user_ns["errors"][0], lm.ServiceError)
 
 
