@@ -56,7 +56,7 @@ def _test(command: Command) -> Record | Records:
     if command.path is not None:
         sources = list(sources_at(command.path))
         if sources[0][0].origin == "location":
-            location = str(sources[0][0].path)
+            location = str(sources[0][1].path.parent)
     elif command.names:
         sources = list(named_sources(command.names, location=location))
     else:

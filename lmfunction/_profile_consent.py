@@ -62,7 +62,8 @@ def revoke(command: Command) -> Any:
 def sources_at(path: pathlib.Path) -> Iterator[tuple[Place, Source]]:
     """The profiles at `path`, a file or a folder, each read once. Raises ParameterError where there is none."""
     folder = path if path.is_dir() else path.parent
-    place = Place(folder, origin_of(folder))
+    origin = origin_of(folder)
+    place = Place(path if origin == "location" else folder, origin)
     for file in _files_at(path):
         yield place, Source(file, place.origin, content_of(file))
 

@@ -150,7 +150,7 @@ def _named_source(name: str, location: str | None, environ: Mapping[str, str]) -
     if found is None:
         known = known_profiles(location=location, environ=environ)
         raise ProfileError(f"There is no YAML profile '{ascii_only(shorten(name, 80))}'.{did_you_mean(name, known)}")
-    return Place(found.path.parent, found.origin), found
+    return Place(found.path, found.origin), found  # its folder was looked through when it was found
 
 
 def _is_wanted(name: str, wanted: Sequence[str]) -> bool:

@@ -298,6 +298,21 @@ def test_a_whole_folder_is_tested_and_unapproved_profiles_too(project, aws):
         lm.test_lm_profile("b", path="profiles")
 
 
+def test_a_file_alone_is_tested_as_it_is_used(project, tmp_path):
+    """One file in a folder like /tmp can be tested as it can be used, by -Path or -ProfileLocation, its parents too."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    (folder / "base.yaml").write_text("guard: {deny: [a]}\n")
+    (folder / "x.yaml").write_text("inherits: base\n")
+    assert lm.test_lm_profile(path=str(folder / "x.yaml"))["Rules"]["Deny"] == ["a"]
+    (folder / "x.yaml").write_text("region: eu-west-1\n")
+    folder.chmod(0o1777)
+    assert lm.test_lm_profile(path=str(folder / "x.yaml"))["Region"] == "eu-west-1"
+    assert lm.test_lm_profile("x", profile_location=str(folder / "x.yaml"))["Region"] == "eu-west-1"
+    with pytest.raises(ProfileError, match="everybody may write to"):
+        lm.test_lm_profile("x", profile_location=str(folder))
+
+
 @pytest.mark.parametrize(
     ("text", "place", "says"),
     [
