@@ -288,8 +288,8 @@ class Measurement:
 
     def _sections(self) -> Iterator[Section]:
         if self.failed:
-            failures = [{"calls": count, "error": error} for error, count in self.errors().items()]
-            yield Section("Failures", failures, "table", more="m.failed")
+            failures = [(f"{count:,} ×", error) for error, count in self.errors().items()]
+            yield Section("Failures", failures, "pairs", more="m.failed")
         rows = [*self._rows()]
         if rows:
             yield Section("Milliseconds", rows, "table", more="m.to_frame()")

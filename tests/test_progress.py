@@ -14,7 +14,7 @@ import yaml
 
 from lmfunction._door import Door
 from lmfunction._pipeline import Flow, enumerated
-from lmfunction._progress import Counts, Meter, Progress, Viewer, shown, wanted
+from lmfunction._progress import LOG_EVERY, Counts, Meter, Progress, Viewer, shown, wanted
 from lmfunction._progress_card import ProgressCard, progress_card
 from lmfunction._progress_lines import StatusLine, log_line
 from lmfunction._render import render_html, render_text
@@ -123,6 +123,13 @@ def test_who_decides(line: str | None, door: str, watched: bool) -> None:
     arguments = {} if line is None else {"progress_action": line}
     assert bool(wanted(arguments, door, viewers)) is watched
     assert Door().progress() == ()
+
+
+def test_a_notebooks_log_has_the_pace_of_others() -> None:
+    """The setting of the magics, which loads without this module, begins with the same half minute."""
+    from lmfunction._magics import LMFunction
+
+    assert LMFunction.class_traits()["progress_log_sec"].default_value == LOG_EVERY == 30
 
 
 # A terminal's line
