@@ -16,10 +16,15 @@ pytest.importorskip("xonsh")
 
 from lmfunction import xontrib
 from lmfunction._table import CMDLETS
-from lmfunction._xonsh import Names, settings_of
+from lmfunction._xonsh import Names, _catalog_of, settings_of
 from lmfunction.errors import LMError
 
 EVENT = "on_post_spec_run_lmfunction"
+
+
+class _Person:
+    def __init__(self) -> None:
+        self.address = "x"
 
 
 @pytest.fixture
@@ -105,20 +110,37 @@ def test_a_setting_from_before_gets_its_type(xsh_with_aliases: Any) -> None:
         ("for i in x: invoke_lm hello -LogT", {"-LogType"}),
         ("invoke_lm hello -ProfileName loc", {"local"}),
         ("publish_lm_function f -MemoryS", {"-MemorySize"}),
+        ("invoke_lm hello -Region eu-west-1", {"eu-west-1"}),
+        ("invoke_lm hel", {"hello"}),
+        ("invoke_lm! hello $person.add", {"address"}),
+        ("invoke_lm! hello $order.customer.na", {"name"}),
+        ("lm! $many | where cit", {"city"}),
+        ("lm! $many | where { $_.cit", {"city"}),
+        ("invoke_lm hello -Select Rep", {"Report", "Replayed"}),
+        ("get_help invoke_lm -Parameter LogT", {"LogType"}),
     ],
 )
-def test_completion(line: str, expected: set[str], loaded: Any, check_completer: Callable[..., Any]) -> None:
+def test_completion(
+    line: str,
+    expected: set[str],
+    loaded: Any,
+    check_completer: Callable[..., Any],
+    surroundings: dict[str, str],
+) -> None:
     """xonsh's own completer offers ours at the cursor, as rich completions that replace what is being typed."""
-    loaded.ctx.update(order={}, many=[])
+    loaded.ctx.update(order={"customer": {"name": 1}}, many=[{"city": "Paris"}], person=_Person())
+    loaded.env.update({name: value for name, value in surroundings.items() if name.startswith("AWS_")})
+    _catalog_of(loaded)._budget = 30  # a busy machine may need longer for a first client than anybody waits
     values, found = check_completer(line, prefix=None, send_original=True)
     ours = [one for one in found if getattr(one, "provider", None) == "lmfunction"]
     assert {one.value.strip() for one in ours} == expected
     assert expected <= values
-    typed = line.split()[-1]
     for one in ours:
-        assert one.prefix_len == len(typed)
-        assert one.description
-        assert one.value.endswith(" ") != one.value.startswith("$")
+        replaced = line[len(line) - one.prefix_len :]
+        assert replaced
+        assert one.value.casefold().startswith(replaced.casefold())
+        goes_on = one.value.startswith("$") or replaced in ("add", "na", "cit", "Rep")
+        assert one.value.endswith(" ") != goes_on
 
 
 @pytest.mark.parametrize(
