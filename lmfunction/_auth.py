@@ -57,7 +57,8 @@ class Credential:
 class RefreshingCredential(Credential):
     """Credentials that renew themselves: of a profile, an assumed role, a boto3 session.
 
-    `load` gives botocore's object, which a client signs with and which renews itself; `label` says for people whose
+    `load` gives botocore's object for a region (None: any), which a client signs with and which
+    renews itself; `label` says for people whose
     they are, `profile` is the AWS profile behind them.
 
     The keys read here are those of the moment; reading them may contact AWS, the repr does not.
@@ -66,7 +67,7 @@ class RefreshingCredential(Credential):
     __slots__ = ("_identity", "_loaded", "label", "load", "profile")
 
     def __init__(
-        self, load: Callable[[], Any], label: str, identity: object = None, *, profile: str | None = None
+        self, load: Callable[[str | None], Any], label: str, identity: object = None, *, profile: str | None = None
     ) -> None:
         self.load = load
         self.label = label
@@ -97,7 +98,7 @@ class RefreshingCredential(Credential):
 
     def _now(self) -> Any:
         if self._loaded is None:
-            self._loaded = self.load()
+            self._loaded = self.load(None)
         return self._loaded.get_frozen_credentials()
 
     def __repr__(self) -> str:
@@ -118,7 +119,7 @@ def as_credential(found: Any) -> Credential:
     if callable(getattr(found, "get_credentials", None)):
         found = found.get_credentials()
     if callable(getattr(found, "refresh_needed", None)) and callable(getattr(found, "get_frozen_credentials", None)):
-        return RefreshingCredential(lambda: found, whose, found)
+        return RefreshingCredential(lambda _: found, whose, found)
     if callable(getattr(found, "get_frozen_credentials", None)):
         found = found.get_frozen_credentials()
     access_key, secret_key = getattr(found, "access_key", None), getattr(found, "secret_key", None)

@@ -19,6 +19,7 @@ from lmfunction._auth import Credential, RefreshingCredential
 METADATA_TIMEOUT: Final = 0.25
 _BOTOCORE_TIMEOUT: Final = 1
 _IN_MEMORY: Final = "\0role"
+_ANY_REGION: Final = "us-east-1"  # of STS, where nobody says one: its answer is good everywhere in the partition
 
 
 @dataclass(frozen=True)
@@ -69,18 +70,20 @@ def open_session(
     aws_profile: str | None = None,
     credential: Credential | None = None,
     credentials_file: str | None = None,
+    region: str | None = None,
     isolated: bool = False,
 ) -> Any:
     """A boto3 session. `credential` beats `aws_profile`; without both boto3's own chain decides.
 
-    `credentials_file` takes the place of ~/.aws/credentials. An `isolated` one reads no file and no variable. Nothing
+    `credentials_file` takes the place of ~/.aws/credentials. `region` is that of the STS which assumes a role.
+    An `isolated` one reads no file and no variable. Nothing
     is contacted. Raises botocore's errors.
     """
     import boto3
 
     session = _isolated_session() if isolated else _session(aws_profile, credentials_file)
     if isinstance(credential, RefreshingCredential):
-        session.register_component("credential_provider", _Given(credential))
+        session.register_component("credential_provider", _Given(credential, region))
         return boto3.Session(botocore_session=session)
     return boto3.Session(
         aws_access_key_id=credential.access_key if credential else None,
@@ -94,8 +97,8 @@ def open_session(
 def credential_of_profile(aws_profile: str | None, credentials_file: str | None = None) -> RefreshingCredential:
     """The credentials of an AWS profile, or of boto3's own chain; looked for when they are first used."""
 
-    def load() -> Any:
-        return _found(open_session(aws_profile=aws_profile, credentials_file=credentials_file))
+    def load(region: str | None) -> Any:
+        return _found(_session(aws_profile, credentials_file), region)
 
     label = f"profile {aws_profile}" if aws_profile else "boto3's own chain"
     return RefreshingCredential(load, label, profile=aws_profile)
@@ -104,10 +107,8 @@ def credential_of_profile(aws_profile: str | None, credentials_file: str | None 
 def credential_of_role(role: Role, credentials_file: str | None = None) -> RefreshingCredential:
     """The credentials of an assumed role, which boto3 assumes when they are first used and again before they end."""
 
-    def load() -> Any:
-        import boto3
-
-        return _found(boto3.Session(botocore_session=_session(_IN_MEMORY, credentials_file, role)))
+    def load(region: str | None) -> Any:
+        return _found(_session(_IN_MEMORY, credentials_file, role), region)
 
     return RefreshingCredential(load, f"role {role.arn}", profile=role.source_profile)
 
@@ -133,9 +134,11 @@ def sign_in_of(aws_profile: str | None, credentials_file: str | None = None) -> 
 _SIGN_IN: Final = ((("sso_session", "sso_start_url"), "aws sso login"), (("login_session",), "aws login"))
 
 
-def _found(session: Any) -> Any:
+def _found(session: Any, region: str | None) -> Any:
     from botocore.exceptions import NoCredentialsError
 
+    if region is not None or not session.get_config_variable("region"):
+        session.set_config_variable("region", region or _ANY_REGION)
     credentials = session.get_credentials()
     if credentials is None:
         raise NoCredentialsError
@@ -145,11 +148,12 @@ def _found(session: Any) -> Any:
 class _Given:
     """Stands where botocore asks its chain of providers."""
 
-    def __init__(self, credential: RefreshingCredential) -> None:
+    def __init__(self, credential: RefreshingCredential, region: str | None) -> None:
         self._credential = credential
+        self._region = region
 
     def load_credentials(self) -> Any:
-        return self._credential.load()
+        return self._credential.load(self._region)
 
 
 def _session(aws_profile: str | None, credentials_file: str | None, role: Role | None = None) -> Any:

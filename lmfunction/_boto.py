@@ -230,6 +230,7 @@ def _session(connection: Connection) -> Any:
         aws_profile=connection.aws_profile,
         credential=connection.credential if connection.signed else None,
         credentials_file=connection.credentials_file,
+        region=connection.region,
         isolated=connection.environment is None,
     )
 

@@ -80,7 +80,7 @@ def credential_fault(error: Exception, connection: Connection) -> LMError:
     sign_in = _sign_in(profile, connection)
     if sign_in and (isinstance(error, _DAMAGED) and not isinstance(error, boto.BotoCoreError)):
         return ProfileError(f"The sign-in of {whose} cannot be read.{sign_in}")
-    told = _plain(error) if isinstance(error, boto.BotoCoreError | RuntimeError) else type(error).__name__
+    told = _plain(error) if isinstance(error, boto.BotoCoreError | RuntimeError | OSError) else type(error).__name__
     return ProfileError(f"The credentials of {whose} cannot be got: {told}.{sign_in}")
 
 

@@ -53,7 +53,7 @@ class Transport:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        with _a_client_to_make():
+        with _a_client_to_make(connection):
             self.client = make_client(connection)
 
     @property
@@ -105,17 +105,19 @@ class Transport:
 
 def endpoint_of(connection: Connection) -> str:
     """The URL that `connection` would call; nothing is contacted. Raises ProfileError where no client can be made."""
-    with _a_client_to_make():
+    with _a_client_to_make(connection):
         return _boto.endpoint_of(connection)
 
 
 @contextlib.contextmanager
-def _a_client_to_make() -> Iterator[None]:
-    """Makes of a client's refusal to be made a ProfileError."""
-    from botocore.exceptions import BotoCoreError
+def _a_client_to_make(connection: Connection) -> Iterator[None]:
+    """Makes of a client's refusal to be made a ProfileError. Some credentials are got by then, others later."""
+    from botocore.exceptions import BotoCoreError, CredentialRetrievalError
 
     try:
         yield
+    except (CredentialRetrievalError, OSError) as error:
+        raise credential_fault(error, connection) from error
     except BotoCoreError as error:
         translated = translate(error)
         raise translated if isinstance(translated, ProfileError) else ProfileError(f"{_plain(error)}.") from error
