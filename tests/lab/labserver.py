@@ -20,12 +20,15 @@ import psutil
 
 import lmfunction
 
-# Ends with its parent, however that ends: the pipe of its standard input closes. As Ctrl-C's TERM it stops its kernels.
+# Ends with its parent, however that ends: the pipe of its standard input closes. TERM makes it stop its kernels; where
+# that hangs (it does, while a kernel starts) it just ends, and kernels end when their parent is gone.
 _PROGRAM = """
-import os, signal, sys, threading
+import os, signal, sys, threading, time
 def watch():
     sys.stdin.buffer.read()
     os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(10)
+    os._exit(1)
 threading.Thread(target=watch, daemon=True).start()
 from jupyterlab.labapp import main
 main()
