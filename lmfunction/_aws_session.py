@@ -75,9 +75,8 @@ def open_session(
 ) -> Any:
     """A boto3 session. `credential` beats `aws_profile`; without both boto3's own chain decides.
 
-    `credentials_file` takes the place of ~/.aws/credentials. `region` is that of the STS which assumes a role.
-    An `isolated` one reads no file and no variable. Nothing
-    is contacted. Raises botocore's errors.
+    `credentials_file` takes the place of ~/.aws/credentials. `region` is that of the STS which assumes a role. An
+    `isolated` one reads no file and no variable. Nothing is contacted. Raises botocore's errors.
     """
     import boto3
 
