@@ -532,10 +532,11 @@ def test_a_person_at_a_terminal_types_yes(project):
 def test_in_a_notebook(project):
     """The magics show the table of profiles, and a question that nobody answers fails the cell."""
     from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
 
     project.write("staging", GUARDED)
     InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
+    shell = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     try:
         shell.run_line_magic("load_ext", "lmfunction")
         shell.run_line_magic("config", 'LMFunction.profile_name = "local"')
