@@ -64,7 +64,7 @@ def attributes(value: Any, *, hidden: bool = False) -> dict[str, Any]:
                 (methods if _is_method(item) else found)[name] = _slot(item, value)
     extra = dict.fromkeys(dir(value), UNKNOWN) if _only_reads(value) else {}
     every = {**found, **{name: UNKNOWN for name in extra if name not in methods}, **methods}
-    shown = ((name, item) for name, item in every.items() if hidden or not name.startswith("_"))
+    shown = ((n, item) for n, item in every.items() if not n.startswith("_") or (hidden and not n.startswith("__")))
     return dict(item for item, _ in zip(shown, range(_MOST), strict=False))
 
 
@@ -132,7 +132,8 @@ def _class_dict(cls: type) -> Mapping[str, Any]:
 def _instance_dict(value: Any) -> dict[Any, Any]:
     for cls in _mro(type(value)):
         found = _class_dict(cls).get("__dict__")
-        if isinstance(found, types.GetSetDescriptorType):  # the interpreter's own; anything else would be run
+        # The interpreter's own; anything else would be run.
+        if isinstance(found, types.GetSetDescriptorType | types.MemberDescriptorType):
             held = found.__get__(value)
             return dict(held) if type(held) in (dict, types.MappingProxyType) else {}
     return {}
