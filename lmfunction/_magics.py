@@ -15,7 +15,6 @@ from IPython.core.magic import Magics, magics_class, needs_local_scope, no_var_e
 from IPython.display import display
 from traitlets import Bool, Enum, Float, TraitError, Unicode
 
-from lmfunction._help import View, cmdlet_help
 from lmfunction._inspection import add_inspector, remove_inspector
 from lmfunction._matcher import add_matcher, remove_matcher
 from lmfunction._origin import enter_cell
@@ -276,10 +275,16 @@ def _magic(settings: LMFunction, cmdlet: Cmdlet, name: str) -> Callable[..., Any
     magic.__name__ = magic.__qualname__ = name.replace("-", "_")
     magic.__doc__ = f"{cmdlet.name}: `%{cmdlet.python_names[0]} -?` shows its parameters."
     # IPython asks this first. Made when asked: the parameters of ninety cmdlets are read from boto3's model.
-    magic.getdoc = lambda: cmdlet_help(cmdlet, view=View.BASIC)  # type: ignore[attr-defined]
+    magic.getdoc = lambda: _help_of(cmdlet)  # type: ignore[attr-defined]
     # no_var_expand: IPython would fill {...} and $... into the text and damage JSON.
     decorated: Callable[..., Any] = no_var_expand(needs_local_scope(output_can_be_silenced(magic)))
     return decorated
+
+
+def _help_of(cmdlet: Cmdlet) -> str:
+    from lmfunction._help import View, cmdlet_help
+
+    return cmdlet_help(cmdlet, view=View.BASIC)
 
 
 def _pipeline_magic(settings: LMFunction) -> Callable[..., Any]:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, SimpleMatcherResult, context_matcher
 
-from lmfunction._cells import Typed, name_under_way, typed_at
 from lmfunction._table import CMDLETS
 from lmfunction._text import one_line
 
 if TYPE_CHECKING:
     from lmfunction._blank import Surroundings
+    from lmfunction._cells import Typed
     from lmfunction._completion import Candidate
 
 IDENTIFIER: Final = "lmfunction"
@@ -55,6 +55,8 @@ def _matcher(shell: Any, around: Callable[[], Surroundings]) -> Matcher:
 
 
 def _matched(context: CompletionContext, shell: Any, around: Callable[[], Surroundings]) -> SimpleMatcherResult:
+    from lmfunction._cells import name_under_way, typed_at
+
     cell = context.full_text
     position = _position(cell, context.cursor_line, context.cursor_position)
     name = name_under_way(cell, position)
