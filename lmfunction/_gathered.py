@@ -41,7 +41,7 @@ def gather(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine) -> Gathere
 
 
 def is_dry(arguments: Mapping[str, Any], engine: Engine, door: Door, *, reads: bool = False) -> bool:
-    """Whether the call is shown and not sent, as -WhatIf says, else the door or the session, which let reading go on."""
+    """Whether the call is shown and not sent: as -WhatIf says, else the door or session, which let reading go on."""
     return bool(arguments.get("what_if", (door.what_if or engine.what_if) and not reads))
 
 
