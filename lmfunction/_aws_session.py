@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lmfunction._auth import Credential, RefreshingCredential
+from lmfunction._unseen import ask_unseen
 
 # The metadata service of a machine in EC2 answers in a few ms. Elsewhere its address leads nowhere, and botocore would
 # wait 1 s for it twice each time it finds no other credentials.
 METADATA_TIMEOUT: Final = 0.25
 _BOTOCORE_TIMEOUT: Final = 1
 _IN_MEMORY: Final = "\0role"
-_ANY_REGION: Final = "us-east-1"  # of STS, where nobody says one: its answer is good everywhere in the partition
+_STS: Final = "us-east-1"  # the region of STS, where nobody says one: its answer is good everywhere in the partition
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def open_session(
     """
     import boto3
 
-    session = _isolated_session() if isolated else _session(aws_profile, credentials_file)
+    session = _isolated_session() if isolated else _session(aws_profile, credentials_file, region=region)
     if isinstance(credential, RefreshingCredential):
         session.register_component("credential_provider", _Given(credential, region))
         return boto3.Session(botocore_session=session)
@@ -97,7 +98,7 @@ def credential_of_profile(aws_profile: str | None, credentials_file: str | None 
     """The credentials of an AWS profile, or of boto3's own chain; looked for when they are first used."""
 
     def load(region: str | None) -> Any:
-        return _found(_session(aws_profile, credentials_file), region)
+        return _found(_session(aws_profile, credentials_file, region=region))
 
     label = f"profile {aws_profile}" if aws_profile else "boto3's own chain"
     return RefreshingCredential(load, label, profile=aws_profile)
@@ -107,7 +108,7 @@ def credential_of_role(role: Role, credentials_file: str | None = None) -> Refre
     """The credentials of an assumed role, which boto3 assumes when they are first used and again before they end."""
 
     def load(region: str | None) -> Any:
-        return _found(_session(_IN_MEMORY, credentials_file, role), region)
+        return _found(_session(_IN_MEMORY, credentials_file, role, region=region))
 
     return RefreshingCredential(load, f"role {role.arn}", profile=role.source_profile)
 
@@ -133,11 +134,9 @@ def sign_in_of(aws_profile: str | None, credentials_file: str | None = None) -> 
 _SIGN_IN: Final = ((("sso_session", "sso_start_url"), "aws sso login"), (("login_session",), "aws login"))
 
 
-def _found(session: Any, region: str | None) -> Any:
+def _found(session: Any) -> Any:
     from botocore.exceptions import NoCredentialsError
 
-    if region is not None or not session.get_config_variable("region"):
-        session.set_config_variable("region", region or _ANY_REGION)
     credentials = session.get_credentials()
     if credentials is None:
         raise NoCredentialsError
@@ -155,7 +154,9 @@ class _Given:
         return self._credential.load(self._region)
 
 
-def _session(aws_profile: str | None, credentials_file: str | None, role: Role | None = None) -> Any:
+def _session(
+    aws_profile: str | None, credentials_file: str | None, role: Role | None = None, *, region: str | None = None
+) -> Any:
     import botocore.session
 
     session = botocore.session.get_session()
@@ -168,7 +169,30 @@ def _session(aws_profile: str | None, credentials_file: str | None, role: Role |
         session.set_config_variable("profile", aws_profile)
     if not in_ec2():
         _hurry(session)
+    session.lazy_register_component("credential_provider", lambda: _providers(session, region))
     return session
+
+
+def _providers(session: Any, region: str | None) -> Any:
+    """The providers that botocore would ask, and an MFA code is asked for in the way of the moment.
+
+    botocore keeps the `getpass` of its import: a kernel's own, put there later, would never be asked, and where nobody
+    is there a line of the standard input would be taken for the code.
+    """
+    from botocore.credentials import create_credential_resolver
+
+    chain = create_credential_resolver(session, region_name=region or session.get_config_variable("region") or _STS)
+    provider = chain.get_provider("assume-role")
+    if hasattr(provider, "_prompter"):
+        provider._prompter = _code
+    return chain
+
+
+def _code(question: str) -> str:
+    typed = ask_unseen(question)
+    if not typed:
+        raise EOFError
+    return typed
 
 
 def _hurry(session: Any) -> None:
