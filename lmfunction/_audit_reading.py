@@ -22,8 +22,8 @@ from lmfunction._text import ascii_only, shorten
 from lmfunction.errors import ParameterError
 
 _TYPE: Final = "LMAudit"
-# A line's members that a record calls as the cmdlets call them.
-_NAMES: Final = {"function": "FunctionName", "profile": "ProfileName", "payload_sha256": "PayloadSha256"}
+# No member has the name of a parameter of Invoke-LMFunction that says what to run: an audit piped into it runs nothing.
+_NAMES: Final = {"caller_arn": "Caller"}
 _FIRST: Final = ("time", "outcome", "function", "user", "duration_ms", "request_id")
 
 

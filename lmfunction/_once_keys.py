@@ -20,7 +20,7 @@ from lmfunction.errors import GuardError, ParameterError
 
 _TYPE: Final = "LMOnceKey"
 _CALL: Final = {
-    "function": "FunctionName",
+    "function": "Function",
     "qualifier": "Qualifier",
     "account": "Account",
     "region": "Region",
@@ -87,7 +87,7 @@ def _record(stored: Stored, store: OnceStore) -> Record:
         "OnceKey": stored.key,
         "Outcome": outcome,
         "LastRun": iso(stored.last_run),
-        "FunctionName": call.pop("FunctionName", ""),
+        "Function": call.pop("Function", ""),
         "Runs": stored.runs,
         "RequestId": stored.request_id,
         "FirstRun": iso(stored.first_run),

@@ -33,7 +33,6 @@ GET_AUDIT: Final = Cmdlet(
             Kind.TEXT,
             "An audit file, or a pattern of several such as audit/*.jsonl. Unset: the files of the profile.",
             position=1,
-            excludes=("ProfileName",),
         ),
         Parameter("Last", Kind.WHOLE, "Only the last so many records.", minimum=1, default="all"),
         Parameter(
@@ -47,7 +46,7 @@ GET_AUDIT: Final = Cmdlet(
     examples=(
         Example("get_lm_audit -ProfileName production -Last 20", "The last calls of every process and user."),
         Example(
-            "get_lm_audit -ProfileName production -Outcome UNKNOWN,UNDER_WAY | table Time,FunctionName,User,Host",
+            "get_lm_audit -ProfileName production -Outcome UNKNOWN,UNDER_WAY | table Time,Function,User,Host",
             "What may have run without an answer.",
         ),
     ),

@@ -264,19 +264,29 @@ def test_get_audit(tmp_path: Path, counting: Any, profile: Any, session: lm.Sess
         session.invoke_lm(name, **place)
     session.invoke_lm("d", what_if=True, **place)
     found = session.get_lm_audit(**place)
-    assert [record.function_name for record in found] == ["a", "b", "c", "d"]
-    assert (found[0]["Outcome"], found[0].request_id, found[0]["ProfileName"]) == ("OK", "request-1", "stage")
-    assert [r["FunctionName"] for r in session.get_lm_audit(last=2, **place)] == ["c", "d"]
-    assert [r["FunctionName"] for r in session.get_lm_audit(outcome="what*", **place)] == ["d"]
+    assert [record.function for record in found] == ["a", "b", "c", "d"]
+    assert (found[0]["Outcome"], found[0].request_id, found[0]["Profile"]) == ("OK", "request-1", "stage")
+    assert [r["Function"] for r in session.get_lm_audit(last=2, **place)] == ["c", "d"]
+    assert [r["Function"] for r in session.get_lm_audit(outcome="what*", **place)] == ["d"]
     (path,) = (tmp_path / "audit").iterdir()
     assert len(session.get_lm_audit(path=str(path))) == 4
     assert len(session.get_lm_audit(path=str(path.with_name("*.jsonl")))) == 4
     seen: list[Any] = []
     counting.wait = lambda: seen.append(session.get_lm_audit(last=1, **place))
     session.invoke_lm("e", **place)
-    assert [(r["FunctionName"], r["Outcome"]) for r in seen[0]] == [("e", "UNDER_WAY")]
+    assert [(r["Function"], r["Outcome"]) for r in seen[0]] == [("e", "UNDER_WAY")]
     path.write_bytes(path.read_bytes() + b'{"half')
-    assert [r["FunctionName"] for r in session.get_lm_audit(**place)] == ["a", "b", "c", "d", "e"]
+    assert [r["Function"] for r in session.get_lm_audit(**place)] == ["a", "b", "c", "d", "e"]
+
+
+def test_an_audit_runs_nothing(tmp_path: Path, counting: Any, profile: Any, session: lm.Session) -> None:
+    """Records of the audit or of keys that are piped into an invocation by mistake run nothing again."""
+    place = profile(audit=str(tmp_path / "audit" / "{date}.jsonl"))
+    session.invoke_lm("f", once_key="k", **place)
+    for found in (session.get_lm_audit(**place), session.get_lm_once_key()):
+        with pytest.raises(lm.LMError):
+            (lm.pipe(found) | lm.Invoke(**place).session(session)).raise_for_error()
+    assert len(counting.bodies) == 1
 
 
 def test_get_audit_without_one(tmp_path: Path, profile: Any, session: lm.Session) -> None:
