@@ -171,6 +171,8 @@ class Session:
     def close(self) -> None:
         """Closes the connections. The session opens new ones when it is used again."""
         self.engine.connections.close()
+        if self.engine.audits is not None:
+            self.engine.audits.close()
 
     def __enter__(self) -> Self:
         return self
