@@ -61,7 +61,7 @@ class AwsFiles:
 
 def aws_files(environ: Mapping[str, str] = os.environ, location: str | None = None) -> AwsFiles:
     """The files that `environ` and -ProfileLocation name, as boto3 finds them."""
-    return AwsFiles(pathlib.Path(location or _places(environ)[1]), pathlib.Path(_places(environ)[0]), location)
+    return AwsFiles(pathlib.Path(location or aws_places(environ)[1]), pathlib.Path(aws_places(environ)[0]), location)
 
 
 def aws_location(location: str | None) -> str | None:
@@ -72,12 +72,13 @@ def aws_location(location: str | None) -> str | None:
     return path if os.path.isfile(path) else None  # noqa: PTH113
 
 
-def versions(environ: Mapping[str, str] = os.environ, location: str | None = None) -> tuple[Version, ...]:
+def versions(places: tuple[str, str], location: str | None = None) -> tuple[Version, ...]:
     """When each file was last written, and its size: whoever edits ~/.aws needs no new kernel."""
-    return tuple(map(_version, (*_places(environ), *([location] if location else []))))
+    return tuple(map(_version, (*places, location) if location else places))
 
 
-def _places(environ: Mapping[str, str]) -> tuple[str, str]:
+def aws_places(environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
+    """The paths of the config and of the credentials file that `environ` names."""
     return (
         _expanded(environ.get("AWS_CONFIG_FILE") or "~/.aws/config"),
         _expanded(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"),

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lmfunction._auth import Credential, as_credential, from_keys
-from lmfunction._aws_files import aws_location, versions
+from lmfunction._aws_files import aws_location, aws_places, versions
 from lmfunction._boto import Connection, environment_of
 from lmfunction._endpoint import fault_of
 from lmfunction._names import check_region
@@ -193,7 +193,7 @@ def ambient_region(
 ) -> str | None:
     """The region that boto3's own chain finds: the environment's, then the AWS profile's. No machine is asked."""
     variables = tuple(environ.get(name) for name in _REGION_VARIABLES)
-    return _chain_region(aws_profile, credentials_file, (*variables, *versions(environ, credentials_file)))
+    return _chain_region(aws_profile, credentials_file, (*variables, *versions(aws_places(environ), credentials_file)))
 
 
 def ambient_output(aws_profile: str | None) -> str | None:
