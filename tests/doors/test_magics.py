@@ -433,7 +433,7 @@ def _state(shell: Shell) -> dict[str, Any]:
         "post": [*shell.input_transformers_post],
         "token": [*shell.input_transformer_manager.token_transformers],
         "line": [*shell.input_transformer_manager.line_transforms],
-        "matchers": [*shell.Completer.custom_matchers],
+        "matchers": [m.matcher_identifier for m in shell.Completer.custom_matchers],
         "all matchers": len(shell.Completer.matchers),
         "events": {name: [f.__qualname__ for f in found] for name, found in shell.events.callbacks.items()},
         "names": sorted(n for n in shell.user_ns if not n.startswith("_")),
