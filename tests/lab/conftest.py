@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from lab.labpage import Lab, Notebook, chromium, find_chromium
-from lab.labserver import LabServer, lab_server
+from lab.labserver import LabServer, lab_server, running
 from playwright.sync_api import Browser, sync_playwright
 
 # Read before the tests' clean environment is made.
@@ -41,7 +41,7 @@ def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with lab_server(tmp_path_factory.mktemp("lab")) as started:
         yield started
         family = started.processes()
-    assert not [process for process in family if process.is_running()]
+    assert not running(family)
 
 
 @pytest.fixture(scope="package")

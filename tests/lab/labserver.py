@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import psutil
 
 import lmfunction
 
@@ -81,10 +80,9 @@ class LabServer:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)
 
-    def processes(self) -> list[psutil.Process]:
-        """The server, its kernels and what they have started."""
-        server = psutil.Process(self.pid)
-        return [server, *server.children(recursive=True)]
+    def processes(self) -> set[int]:
+        """The ids of the server, its kernels and all that they have started."""
+        return {self.pid, *_descendants(self.pid)}
 
 
 @contextmanager
@@ -153,15 +151,33 @@ def _wait_until_ready(process: subprocess.Popen[bytes], runtime: Path, log: Path
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Ends the server, which ends its kernels, and by their ids what is left of its family."""
-    try:
-        family = psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        family = []
+    family = _descendants(process.pid)
     process.stdin.close()
     try:
         process.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    for child in psutil.wait_procs(family, timeout=_STOP_SECONDS)[1]:
-        child.kill()
+    end = time.monotonic() + _STOP_SECONDS
+    while left := running(family):
+        if time.monotonic() > end:
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
+            return
+        time.sleep(0.05)
+
+
+def _descendants(pid: int) -> set[int]:
+    listing = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = dict(map(int, line.split()) for line in listing.splitlines())
+    found: set[int] = set()
+    while more := {child for child, parent in parents.items() if parent in {pid, *found}} - found:
+        found |= more
+    return found
+
+
+def running(pids: Iterable[int]) -> set[int]:
+    """Those of the processes that have not ended yet."""
+    listing = subprocess.run(["ps", "-eo", "pid=,stat="], capture_output=True, text=True, check=True).stdout
+    there = {int(pid) for pid, state in map(str.split, listing.splitlines()) if not state.startswith("Z")}
+    return there & {*pids}

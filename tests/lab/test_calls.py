@@ -9,8 +9,6 @@ import nbformat
 import pytest
 from lab.labpage import Lab, Notebook
 
-pytestmark = pytest.mark.xdist_group("lab")
-
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
 

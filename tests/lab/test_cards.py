@@ -11,8 +11,6 @@ from render.corpus import cards
 
 from lmfunction._render import Card, Section, Tone, render_html
 
-pytestmark = pytest.mark.xdist_group("lab")
-
 CARDS: dict[str, str] = dict(cards())
 
 

@@ -11,8 +11,6 @@ from axe_playwright_python.base import AXE_SCRIPT
 from lab.labpage import Lab, Notebook
 from render.corpus import cards
 
-pytestmark = pytest.mark.xdist_group("lab")
-
 # Those that people meet; the others differ in what they say, and one in its length.
 ORDINARY = {name: markup for name, markup in cards() if name != "huge" and not name.startswith("hostile")}
 THEMES = ("JupyterLab Light", "JupyterLab Dark", "JupyterLab Dark High Contrast")

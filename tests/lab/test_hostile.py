@@ -11,8 +11,6 @@ import pytest
 import yaml
 from lab.labpage import CANARY, Cell, Lab, Notebook
 
-pytestmark = pytest.mark.xdist_group("lab")
-
 HERE = Path(__file__).parent
 ACTIVE: dict[str, str] = yaml.safe_load((HERE / "active.yaml").read_text("utf-8"))
 BAD: dict[str, str] = yaml.safe_load((HERE.parent / "render" / "bad_text.yaml").read_text("utf-8"))

@@ -10,8 +10,6 @@ import pytest
 import yaml
 from lab.labpage import Lab, Notebook
 
-pytestmark = pytest.mark.xdist_group("lab")
-
 OFFERS: dict[str, dict[str, Any]] = yaml.load(
     (Path(__file__).parent / "offers.yaml").read_text("utf-8"), Loader=yaml.BaseLoader
 )
