@@ -180,3 +180,23 @@ def test_the_modules_functions_are_of_the_default_session(home: Path) -> None:
         lm.clear_aws_default_configuration(skip_profile_store=True)
     assert lm.get_default_aws_region() is None
     assert lm.get_aws_credential() is None
+
+
+def test_the_embedded_lambda_gets_none_of_the_sessions_keys(home: Path) -> None:
+    """It makes its own, however it is named; the session's credentials are for everything else."""
+    with lm.Session() as session:
+        session.set_aws_credential(access_key="AKIDSHELL", secret_key="s")
+        for given in ({"profile_name": "local"}, {"endpoint_url": "embedded"}):
+            assert session.invoke_lm("hello", **given).ok
+        plan = session.invoke_lm("hello", region="eu-west-1", what_if=True)
+        assert plan.place.connection.credential.access_key == "AKIDSHELL"
+
+
+def test_a_sessions_credentials_say_where_a_function_is_published(home: Path) -> None:
+    """Into AWS, as they would for PowerShell; without them, and with a region alone, into the embedded Lambda."""
+    code = "def handler(event, context):\n    return 1\n"
+    with lm.Session() as session:
+        session.set_default_aws_region("eu-west-1")
+        assert "in the embedded Lambda" in session.publish_lm_function("f", code, what_if=True)
+        session.set_aws_credential("ops")
+        assert "in AWS, region eu-west-1" in session.publish_lm_function("f", code, what_if=True)
