@@ -220,6 +220,47 @@ def test_required_or_not(tmp_path: Path, counting: Any, profile: Any, session: l
     assert len(counting.bodies) == 2
 
 
+@pytest.mark.parametrize("required", [True, False])
+def test_a_disk_that_fills_up(tmp_path: Path, counting: Any, profile: Any, records: Any, required: bool) -> None:
+    """Where the audit can grow no more, calls are refused unsent, or go on with one warning; what was sent has a line.
+
+    The one call that is under way when it happens keeps its line beside the file.
+    """
+    place = profile(audit={"file": str(tmp_path / "audit" / "calls.jsonl"), "required": required})
+    program = (
+        "import json, resource, sys, warnings\n"
+        "import lmfunction as lm\n"
+        "lm.invoke_lm('f', {'n': -1}, **json.loads(sys.argv[1]))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))\n"
+        "told = []\n"
+        "with warnings.catch_warnings(record=True) as warned:\n"
+        "    warnings.simplefilter('always')\n"
+        "    for n in range(30):\n"
+        "        try:\n"
+        "            lm.invoke_lm('f', {'n': n}, **json.loads(sys.argv[1]))\n"
+        "        except lm.GuardError as error:\n"
+        "            told.append(str(error))\n"
+        "print(json.dumps([told, [str(w.message) for w in warned]]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(place)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    refused, warned = json.loads(done.stdout)
+    assert len(warned) == 1
+    assert "calls.jsonl cannot be written: File too large" in warned[0]
+    digests = [record["payload_sha256"] for record in records()]
+    assert len(digests) == len(set(digests))
+    if required:
+        assert len(refused) >= 10
+        assert "File too large. The profile requires it, so nothing was sent" in refused[0]
+        assert set(digests) == set(counting.digests)
+    else:
+        assert refused == []
+        assert len(counting.bodies) == 31
+        assert 0 < len(digests) < 31
+
+
 def test_a_day_ends_while_it_runs(tmp_path: Path, profile: Any, records: Any) -> None:
     """A running process writes into the file of the day (UTC) on which a call begins."""
     times = iter([1_795_564_799.9, 1_795_564_800.1])  # around midnight of 2026-11-25
