@@ -364,10 +364,10 @@ def test_tab_starts_no_embedded_lambda(monkeypatch: pytest.MonkeyPatch, opened: 
         assert sorted(t for t in texts(line + "-FunctionName ", around)) == ["echo", "fail", "hello", "slow"]
     assert texts("h", around, "publish_lm_function") == ["hello"]
     monkeypatch.undo()
-    lm.publish_lm_function("habit", "def handler(event, context):\n    return event\n")
+    lm.publish_lm_function("zebra", "def handler(event, context):\n    return event\n")
     around = Surroundings({}, catalog=opened())
-    assert texts("-ProfileName local h", around) == ["hello", "habit"]
-    assert texts("h", around, "publish_lm_function") == ["hello", "habit"]
+    assert texts("-ProfileName local z", around) == ["zebra"]
+    assert texts("z", around, "publish_lm_function") == ["zebra"]
 
 
 @pytest.fixture(scope="module")
