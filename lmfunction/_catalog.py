@@ -69,11 +69,25 @@ class Question:
     values: Mapping[str, Any] = field(default_factory=dict)
     function: str | None = None
 
-    def key(self, environ: Mapping[str, str]) -> tuple[Any, ...]:
-        """What makes two questions the same; of an object, such as a credential, only which one it is."""
-        told = {name: value if isinstance(value, str) else id(value) for name, value in self.values.items()}
-        publishes = self.cmdlet is PUBLISH
-        return (self.listing, self.function, publishes, tuple(sorted(told.items())), environment_of(environ))
+    def key(self, engine: Engine, environ: Mapping[str, str]) -> tuple[Any, ...]:
+        """What makes two questions the same: all that decides what is asked where."""
+        places = (
+            self.values,
+            engine.fixed,
+            engine.defaults.values_for(self.cmdlet),
+            engine.shell.values_for(self.values),
+        )
+        told = tuple((name, _identity(place[name])) for place in places for name in sorted(place))
+        return (self.listing, self.function, self.cmdlet is PUBLISH, told, environment_of(environ))
+
+
+def _identity(value: Any) -> Any:
+    """The value itself; of what cannot be a key, such as a dict of options, which one it is."""
+    try:
+        hash(value)
+    except TypeError:
+        return id(value)
+    return value
 
 
 Pages = Iterator[list[tuple[str, str]]]
@@ -82,7 +96,8 @@ Pages = Iterator[list[tuple[str, str]]]
 class _Answer:
     """The names that came so far, with a word about each."""
 
-    def __init__(self, started: float, names: dict[str, str]) -> None:
+    def __init__(self, question: Question, started: float, names: dict[str, str]) -> None:
+        self.question = question  # kept, so that nothing else gets the identity of what it holds
         self.started = started
         self.names = names
         self.ended: float | None = None
@@ -140,14 +155,14 @@ class Catalog:
 
     def _answer(self, question: Question) -> _Answer | None:
         """The answer that is kept or under way, or a new one."""
-        key = question.key(self._environ())
+        key = question.key(self._engine(), self._environ())
         with self._lock:
             held = self._answers.get(key)
             if held is not None and not self._is_stale(held):
                 return held
             if sum(answer.ended is None for answer in self._answers.values()) >= _MOST_AT_ONCE:
                 return held
-            answer = _Answer(self._clock(), dict(held.names) if held is not None else {})
+            answer = _Answer(question, self._clock(), dict(held.names) if held is not None else {})
             self._answers[key] = answer
         threading.Thread(target=self._fill, args=(answer, question), name="lmfunction-names", daemon=True).start()
         return answer

@@ -216,6 +216,19 @@ def test_another_environment_is_another_question(
     assert len(asked.questions) == 2
 
 
+def test_another_default_is_another_question(asked: Asked, clock: Clock) -> None:
+    """After Set-DefaultAWSRegion, or with another default, the names of the place before are gone."""
+    engine = Engine()
+    catalog = Catalog(lambda: engine, clock=clock, budget=5, ask=asked)
+    catalog.names(Question(FUNCTIONS, INVOKE))
+    engine.shell.region = "eu-west-1"
+    catalog.names(Question(FUNCTIONS, INVOKE))
+    engine.defaults["*-LM*:Region"] = "eu-west-2"
+    catalog.names(Question(FUNCTIONS, INVOKE))
+    catalog.names(Question(FUNCTIONS, INVOKE, {"ClientConfig": {"user_agent_extra": "x"}}))
+    assert len(asked.questions) == 4
+
+
 # Against real endpoints
 
 
