@@ -18,7 +18,13 @@ GET_HELP: Final = Cmdlet(
     ("get_help",),
     "Tells how a cmdlet or verb is used; without a name, which there are.",
     (
-        Parameter("Name", Kind.TEXT, "A cmdlet or verb by any of its names; * and ? are wildcards.", position=1),
+        Parameter(
+            "Name",
+            Kind.TEXT,
+            "A cmdlet or verb by any of its names; * and ? are wildcards.",
+            position=1,
+            by_value=True,
+        ),
         Parameter(
             "Parameter",
             Kind.TEXT,

@@ -179,4 +179,30 @@ TEXTS: Final[Mapping[str, HelpTexts]] = {
     "Remove-LMAlias": _texts(
         examples=(("remove_lm_alias orders -Name live -Force", "The alias; its version stays."),),
     ),
+    "Measure-LMFunction": _texts(related="Invoke-LMFunction Measure-Object"),
+    "Get-Help": _texts(
+        "The same help stands behind -? on any line, behind NAME? in IPython, and under Shift-Tab in Jupyter, where "
+        "the cursor on a parameter shows that parameter.",
+    ),
+    "Select-Object": _texts(related="Where-Object ForEach-Object Select-First Select-Last"),
+    "Where-Object": _texts(
+        "What is missing equals only $null.",
+        related="Select-Object Expect-Object Sort-Object",
+    ),
+    "ForEach-Object": _texts(related="Where-Object Select-Object Invoke-LMFunction"),
+    "Sort-Object": _texts(related="Group-Object Select-First Measure-Object"),
+    "Group-Object": _texts(related="Sort-Object Measure-Object"),
+    "Measure-Object": _texts(related="Group-Object Measure-LMFunction"),
+    "Select-First": _texts(related="Select-Last Select-Object"),
+    "Select-Last": _texts(related="Select-First Select-Object"),
+    "Tee-Object": _texts(related="Out-File Export-Csv"),
+    "Expect-Object": _texts(related="Where-Object"),
+    "ConvertTo-Json": _texts(related="ConvertFrom-Json Out-File"),
+    "ConvertFrom-Json": _texts(related="ConvertTo-Json"),
+    "Format-Table": _texts(related="Format-List ConvertTo-DataFrame Export-Csv"),
+    "Format-List": _texts(related="Format-Table"),
+    "Out-File": _texts(related="Export-Csv ConvertTo-Json Tee-Object"),
+    "Export-Csv": _texts(related="Import-Csv Out-File"),
+    "Import-Csv": _texts(related="Export-Csv Invoke-LMFunction"),
+    "ConvertTo-DataFrame": _texts(related="Format-Table Export-Csv"),
 }

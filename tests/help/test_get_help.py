@@ -14,6 +14,7 @@ from lmfunction._help import View, cmdlet_help
 from lmfunction._session import default_session
 from lmfunction._table import CMDLETS, find_cmdlet
 from lmfunction._terminal import Terminal
+from lmfunction._values import Scope
 from lmfunction._verb_table import VERBS
 from lmfunction.errors import ParameterError
 
@@ -83,6 +84,14 @@ def test_what_is_refused(line: str, says: str) -> None:
     assert says in str(caught.value)
 
 
+def test_names_from_the_pipeline() -> None:
+    """Names that are piped in are each helped with."""
+    screen: list[Any] = []
+    door = Door(Scope({"names": ["where", "sort"]}), show=screen.append)
+    run_pipeline("$names | get_help -Examples", default_session().engine, door, {})
+    assert [text.split()[1] for text in screen] == ["Where-Object", "Sort-Object"]
+
+
 def test_in_python() -> None:
     """`lm.get_help` gives the text, which shows itself as it is."""
     text = lm.get_help("invoke_lm", examples=True)
@@ -118,7 +127,5 @@ def test_a_question_mark_shows_the_same(line: str) -> None:
     name = line.split()[0]
     screen: list[Any] = []
     whole = f"$x | {line}" if name == "where" else line
-    from lmfunction._values import Scope
-
     assert run_pipeline(whole, default_session().engine, Door(Scope({"x": [1]}), show=screen.append), {}) is NOTHING
     assert screen == [lm.get_help(name)]
