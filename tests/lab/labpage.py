@@ -133,8 +133,7 @@ class Lab:
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         return self.store(nbformat.v4.new_notebook(cells=made, metadata=kernel))
 
-    def write_shown(self, shown: Mapping[str, str]) -> Path:
-        """A new notebook with a cell for each name, which shows this HTML, as if somebody else had run it."""
+    def _write_shown(self, shown: Mapping[str, str]) -> Path:
         datas = [{"text/plain": "as text", "text/html": markup} for markup in shown.values()]
         return self.write(
             [*shown], outputs=[[{"output_type": "display_data", "data": data, "metadata": {}}] for data in datas]
@@ -156,26 +155,40 @@ class Lab:
         finally:
             opened.close()
 
+    @contextmanager
+    def shown(self, shown: Mapping[str, str], *, trust: bool = False) -> Iterator[Notebook]:
+        """A notebook that shows this HTML, a cell for each name, as if somebody else had run it; without a kernel."""
+        opened = Notebook(self, self._write_shown(shown), kernel=False)
+        try:
+            if trust:
+                opened.trust()
+            yield opened
+        finally:
+            opened.close()
+
 
 class Notebook:
     """An open notebook."""
 
-    def __init__(self, lab: Lab, path: Path) -> None:
+    def __init__(self, lab: Lab, path: Path, *, kernel: bool = True) -> None:
         self.lab = lab
         self.page = lab.page
         self.path = path
         self.page.evaluate(
-            """async path => {
-                const panel = await jupyterapp.commands.execute('docmanager:open', {path, factory: 'Notebook'});
+            """async ([path, kernel]) => {
+                const preference = kernel ? {} : {kernelPreference: {shouldStart: false, canStart: false}};
+                const opened = {path, factory: 'Notebook', ...preference};
+                const panel = await jupyterapp.commands.execute('docmanager:open', opened);
                 await panel.context.ready;
                 await panel.revealed;
             }""",
-            path.name,
+            [path.name, kernel],
         )
         self.panel: ElementHandle = self._handle()
         self.identity = str(self.panel.evaluate("panel => panel.id"))
         self.node = self.page.locator(f"#{self.identity}")
-        self.wait_idle()
+        if kernel:
+            self.wait_idle()
 
     def _handle(self) -> Any:
         return self.page.evaluate_handle("() => jupyterapp.shell.currentWidget")

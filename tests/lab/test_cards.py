@@ -17,17 +17,14 @@ CARDS: dict[str, str] = dict(cards())
 @pytest.fixture(scope="module")
 def untrusted(the_lab: Lab) -> Iterator[Notebook]:
     """A notebook that somebody else has run: a cell for each kind of card."""
-    stored = the_lab.write_shown(CARDS)
-    with the_lab.notebook(path=stored) as notebook:
+    with the_lab.shown(CARDS) as notebook:
         yield notebook
 
 
 @pytest.fixture(scope="module")
 def trusted(the_lab: Lab) -> Iterator[Notebook]:
     """The same notebook, declared trusted."""
-    stored = the_lab.write_shown(CARDS)
-    with the_lab.notebook(path=stored) as notebook:
-        notebook.trust()
+    with the_lab.shown(CARDS, trust=True) as notebook:
         yield notebook
 
 
@@ -62,8 +59,7 @@ def read(notebook: Notebook) -> list[tuple[list[list[str]], str]]:
 def test_lines_break_between_words(lab: Lab) -> None:
     """A long line of a log goes on in the next one at a space, as a reader expects."""
     markup = render_html(Card(Tone.OK, "OK", "f", (), (Section("Log", "consequence " * 100, "log"),)))
-    with lab.notebook(path=lab.write_shown({"log": markup})) as notebook:
-        notebook.trust()
+    with lab.shown({"log": markup}, trust=True) as notebook:
         lines = (
             notebook.cell(0)
             .area.locator("pre")

@@ -60,9 +60,7 @@ async root => {
 @pytest.fixture(scope="module")
 def ordinary(the_lab: Lab) -> Iterator[Notebook]:
     """A trusted notebook of the cards that people meet, everything unfolded."""
-    stored = the_lab.write_shown(ORDINARY)
-    with the_lab.notebook(path=stored) as notebook:
-        notebook.trust()
+    with the_lab.shown(ORDINARY, trust=True) as notebook:
         for cell in notebook.cells():
             cell.unfold()
         yield notebook
@@ -81,8 +79,7 @@ def test_cards_can_be_read(theme: str, ordinary: Notebook, lab: Lab, tmp_path: P
 def test_poor_contrast_is_found(lab: Lab, tmp_path: Path) -> None:
     """What is too faint to read is told, whether by its colour or by its opacity."""
     markup = "<div>clear <span style='color:#aaaaaa'>pale</span> <span style='opacity:0.3'>dim</span></div>"
-    with lab.notebook(path=lab.write_shown({"pale": markup})) as notebook:
-        notebook.trust()
+    with lab.shown({"pale": markup}, trust=True) as notebook:
         found = contrast(notebook, tmp_path / "pale.png")
     assert found["looks"] == 3
     assert len(found["unreadable"]) == 2
