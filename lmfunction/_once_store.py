@@ -15,15 +15,17 @@ import hashlib
 import json
 import os
 import pathlib
-import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lmfunction._locks import SAFELY, HeldFile, hold, lock
 from lmfunction._text import one_line
 from lmfunction._user_files import make_private_folder, state_folder
 from lmfunction.errors import JournalError
+
+if TYPE_CHECKING:
+    import sqlite3
 
 INTENT: Final = "INTENT"
 FINISHED: Final = frozenset(["OK", "ACCEPTED"])
@@ -160,6 +162,8 @@ class OnceStore:
                 payload,
             )
         except (ValueError, TypeError) as error:
+            import sqlite3
+
             raise sqlite3.DatabaseError("a stored call is not what was stored") from error
 
     @contextlib.contextmanager
@@ -180,12 +184,16 @@ class OnceStore:
         descriptor = os.open(self.folder / "keys.lock", os.O_RDWR | os.O_CREAT | SAFELY, 0o600)
         try:
             if not lock(descriptor, patience=_PATIENCE):
+                import sqlite3
+
                 raise sqlite3.OperationalError("another process has held it for seconds")
             yield
         finally:
             os.close(descriptor)
 
     def _connected(self) -> sqlite3.Connection:
+        import sqlite3  # only who uses a key pays for it
+
         # SQLite would make the file by the umask; the files beside it get the mode that it has.
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | SAFELY, 0o600))
         database = sqlite3.connect(self.path, isolation_level=None, timeout=_PATIENCE)
@@ -200,6 +208,8 @@ class OnceStore:
 
     def _identify(self, database: sqlite3.Connection) -> None:
         """Makes the tables of a new file; refuses one that is not ours, is newer than this program, or is damaged."""
+        import sqlite3
+
         application = _pragma(database, "application_id")
         version = _pragma(database, "user_version")
         if application == 0 and version == 0 and not database.execute("SELECT 1 FROM sqlite_master").fetchone():
@@ -225,12 +235,16 @@ class OnceStore:
             return
         fault = database.execute("PRAGMA integrity_check(1)").fetchone()
         if fault is None or fault[0] != "ok":
+            import sqlite3
+
             raise sqlite3.DatabaseError("it is damaged")
         self._checked = mark
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
         """Makes of whatever is wrong with the files an error that says what to do."""
+        import sqlite3
+
         try:
             yield
         except (sqlite3.Error, OSError) as error:
