@@ -193,35 +193,6 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-def _CREDENTIAL_ERRORS(boto: Any) -> tuple[type[Exception], ...]:  # noqa: N802 - a constant that needs botocore
-    names = (
-        "NoCredentialsError",
-        "PartialCredentialsError",
-        "CredentialRetrievalError",
-        "ProfileNotFound",
-        "SSOError",
-        "TokenRetrievalError",
-        "InvalidConfigError",
-        "ConfigParseError",
-        "ConfigNotFound",
-        "MetadataRetrievalError",
-        "LoginError",
-    )
-    return tuple(getattr(boto, name) for name in names if hasattr(boto, name))
-
-
-def _no_credentials(error: Exception) -> ProfileError:
-    text = _plain(error)
-    if "sso" in text.lower():
-        return ProfileError(f"{text}. Sign in again: aws sso login --profile NAME.")
-    if type(error).__name__ == "NoCredentialsError":
-        return ProfileError(
-            "No credentials: give -ProfileName or -Credential, or set up ~/.aws with `aws configure`. "
-            "-ProfileName local needs none."
-        )
-    return ProfileError(f"{text}.")
-
-
 def _plain(error: BaseException) -> str:
     return one_line(str(error), 300).rstrip(".")
 
