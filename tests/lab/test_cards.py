@@ -40,8 +40,8 @@ def test_untrusted_cards_look_like_trusted(untrusted: Notebook, trusted: Noteboo
     assert not untrusted.trusted
     assert trusted.trusted
     shown = [read(notebook) for notebook in (untrusted, trusted)]
+    untrusted.show()
     with untrusted.whole():
-        untrusted.show()
         untrusted.node.screenshot(path=tmp_path / "untrusted.png")
     for name, strange, own in zip(CARDS, *shown, strict=True):
         assert strange == own, name
