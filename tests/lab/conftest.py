@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from lab.labpage import Lab, Notebook, chromium, find_chromium
+from lab.labnotebook import Notebook
+from lab.labpage import Lab, chromium, find_chromium
 from lab.labserver import LabServer, lab_server, running
 from playwright.sync_api import Browser, sync_playwright
 

@@ -20,7 +20,8 @@ from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as pytest has it
 
-from lab.labpage import Lab, Notebook, chromium, find_chromium
+from lab.labnotebook import Notebook
+from lab.labpage import Lab, chromium, find_chromium
 from lab.labserver import lab_server
 
 LIMIT = 60_000  # bytes

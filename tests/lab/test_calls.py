@@ -7,7 +7,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from lab.labpage import Lab, Notebook
+from lab.labnotebook import Notebook
+from lab.labpage import Lab
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 

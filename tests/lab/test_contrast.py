@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from lab.labpage import Lab, Notebook
+from lab.labnotebook import Notebook
+from lab.labpage import Lab
 from render.corpus import cards
 
 # Those that people meet; the others differ in what they say, and one in its length.

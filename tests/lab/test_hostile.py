@@ -9,7 +9,8 @@ from typing import Any
 import nbformat
 import pytest
 import yaml
-from lab.labpage import CANARY, Cell, Lab, Notebook
+from lab.labnotebook import Cell, Notebook
+from lab.labpage import CANARY, Lab
 
 HERE = Path(__file__).parent
 ACTIVE: dict[str, str] = yaml.safe_load((HERE / "active.yaml").read_text("utf-8"))

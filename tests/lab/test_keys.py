@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
-from lab.labpage import Lab, Notebook
+from lab.labnotebook import Notebook
+from lab.labpage import Lab
 
 OFFERS: dict[str, dict[str, Any]] = yaml.load(
     (Path(__file__).parent / "offers.yaml").read_text("utf-8"), Loader=yaml.BaseLoader
