@@ -56,7 +56,9 @@ def ipython(*, columns: int = 0, **environment: str) -> str:
 
 
 def plain(text: str) -> list[str]:
-    return re.sub(r"\x1b\[[\d;?]*[a-zA-Z]|\x1b\].*?\x07", "", text).replace("\r", "").split("\n")
+    """The lines that are left to be read: what a line of progress overwrote is gone."""
+    lines = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]|\x1b\].*?\x07", "", text).split("\n")
+    return [line.rstrip("\r").rpartition("\r")[2] for line in lines]
 
 
 def test_at_a_terminal() -> None:
