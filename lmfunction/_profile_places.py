@@ -156,7 +156,7 @@ def find_source(
             if project:
                 try:
                     path = place.look_up(name)
-                    if path is not None:
+                    if path is not None and not _is_shipped(path):
                         return Source(path, place.origin, approved_content(place, path, approvals(environ)))
                 except ProfileError as error:
                     passed_over = error
@@ -172,6 +172,14 @@ def find_source(
     if passed_over is not None:
         raise passed_over
     return None
+
+
+def _is_shipped(path: pathlib.Path) -> bool:
+    """Whether a project's file is, byte for byte, the shipped one of its name: in a checkout of this project it is."""
+    try:
+        return path.read_bytes() == (shipped_folder() / path.name).read_bytes()
+    except OSError:
+        return False
 
 
 def approved_content(place: Place, path: pathlib.Path, approved: Approvals) -> bytes:

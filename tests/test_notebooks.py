@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -20,6 +23,27 @@ def test_notebook_executes(path: Path, tmp_path: Path) -> None:
         errors = [o for o in cell.get("outputs", []) if o.output_type == "error"]
         expected = "raises-exception" in cell.metadata.get("tags", [])
         assert bool(errors) == expected, cell.source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)
+def test_notebook_runs_under_papermill(path: Path, tmp_path: Path) -> None:
+    """papermill runs every cell; where a cell shows an error on purpose, it tells of that one at the end."""
+    shows_an_error = [cell for cell in _code(nbformat.read(path, as_version=4)) if "raises-exception" in _tags(cell)]
+    out = tmp_path / "out.ipynb"
+    command = [sys.executable, "-m", "papermill", str(path), str(out), "--cwd", str(tmp_path), "--no-progress-bar"]
+    environment = {**os.environ, "LMFUNCTION_STATE": str(tmp_path / "state"), "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert done.returncode == (1 if shows_an_error else 0), done.stderr
+    ran = [cell for cell in _code(nbformat.read(out, as_version=4)) if "papermill-error-cell-tag" not in _tags(cell)]
+    assert all(cell.execution_count is not None for cell in ran)
+
+
+def _code(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _tags(cell: nbformat.NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.name)

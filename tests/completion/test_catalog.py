@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -393,6 +394,8 @@ def moto() -> Iterator[str]:
         running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         running.start()
     host, port = running.get_host_and_port()
+    # What moto keeps belongs to the process, and other modules use it, too.
+    urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
     yield f"http://{host}:{port}"
     running.stop()
 

@@ -67,7 +67,7 @@ class Cloud:
         return [(method, path) for service, method, path in self.requests if service == "lambda"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def the_cloud() -> Iterator[Cloud]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -90,6 +90,8 @@ def the_cloud() -> Iterator[Cloud]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     cloud = Cloud(f"http://127.0.0.1:{server.server_port}", requests)
+    # What moto keeps belongs to the process, and other modules use it, too.
+    urllib.request.urlopen(urllib.request.Request(f"{cloud.url}/moto-api/reset", method="POST")).close()
     config = json.dumps({"lambda": {"use_docker": False}}).encode()
     urllib.request.urlopen(urllib.request.Request(f"{cloud.url}/moto-api/config", data=config, method="POST")).close()
     cloud.keys[STAGING] = lm.Credential("AKIAIOSFODNN7EXAMPLE", "secret-of-staging")

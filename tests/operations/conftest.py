@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import urllib.request
 import warnings
 import zipfile
 from collections.abc import Iterator
@@ -54,6 +55,8 @@ def moto() -> Iterator[str]:
         server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
         server.start()
     host, port = server.get_host_and_port()
+    # What moto keeps belongs to the process, and other modules use it, too.
+    urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
     yield f"http://{host}:{port}"
     server.stop()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import pickle
+import urllib.request
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,8 @@ def moto() -> Iterator[str]:
         server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
+    # What moto keeps belongs to the process, and other modules use it, too.
+    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")).close()
     session = boto3.Session("AKIDEXAMPLE", "not-a-secret", region_name="us-east-1")
     ssm = session.client("ssm", endpoint_url=url)
     ssm.put_parameter(Name="/db/password", Value=SECRET, Type="SecureString")
