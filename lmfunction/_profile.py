@@ -22,6 +22,7 @@ from lmfunction._profile_places import (
     approved_content,
     can_be_profile,
     find_source,
+    is_shipped,
     origin_of,
     places,
     shipped_folder,
@@ -172,8 +173,8 @@ class _Reading:
         return found, None
 
     def _missing(self, name: str, project: bool) -> str:
-        own = (place for place in places(environ=self.environ) if place.origin == "project")
-        if not project and any(place.look_up(name) is not None for place in own):
+        own = [place.look_up(name) for place in places(environ=self.environ) if place.origin == "project"]
+        if not project and any(path is not None and not is_shipped(path) for path in own):
             return f"{name} stands in this folder's profiles/, and only a profile there can inherit from it."
         known = known_profiles(location=self.location, environ=self.environ)
         return f"there is no profile '{name}'.{did_you_mean(name, known)}"

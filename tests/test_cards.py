@@ -87,7 +87,8 @@ def test_what_a_card_says(kind: str, session: lm.Session) -> None:
     """Text and HTML say the same facts about the answer, and nothing that is not so."""
     make, present, absent = KINDS[kind]
     text, markup = bundle(make(session))
-    assert [fragment for fragment in present if fragment not in text] == []
+    flat = " ".join(text.split())  # a long path pushes what follows it onto the next line
+    assert [fragment for fragment in present if fragment not in text and fragment not in flat] == []
     assert [
         fragment for fragment in present if fragment.replace("[", "").replace("] ", "") not in _joined(markup)
     ] == []
