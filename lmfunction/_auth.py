@@ -58,7 +58,8 @@ class RefreshingCredential(Credential):
     """Credentials that renew themselves: of a profile, an assumed role, a boto3 session.
 
     `load` gives botocore's object for a region (None: any), which a client signs with and which renews itself. `label`
-    says for people whose they are, `profile` is the AWS profile behind them. The keys read here are those of the moment; reading them may contact AWS, the repr does not.
+    says for people whose they are, `profile` is the AWS profile behind them. The keys read here are those of the
+    moment; reading them may contact AWS, the repr does not.
     """
 
     __slots__ = ("_identity", "_loaded", "label", "load", "profile")

@@ -36,9 +36,7 @@ def runner_of(cmdlet: Cmdlet) -> Runner:
     return _RUNNERS.get(cmdlet.name) or functools.partial(run_operation, cmdlet, OPERATIONS[cmdlet.name])
 
 
-def _run_session(
-    cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door: Door, on_result: OnResult
-) -> Any:
+def _run_session(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door: Door, on_result: OnResult) -> Any:
     return run_session_cmdlet(cmdlet, values, engine, door)
 
 
