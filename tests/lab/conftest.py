@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
+
 from lab.labnotebook import Notebook
 from lab.labpage import Lab, chromium, find_chromium
 from lab.labserver import LabServer, lab_server, running
-from playwright.sync_api import Browser, sync_playwright
 
 # Read before the tests' clean environment is made.
 _CHOSEN = os.environ.get("LMFUNCTION_CHROMIUM")

@@ -12,9 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import nbformat
+from playwright.sync_api import Browser, Dialog, Page, Playwright, Request
+
 from lab.labnotebook import Notebook
 from lab.labserver import LabServer
-from playwright.sync_api import Browser, Dialog, Page, Playwright, Request
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = ("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",)  # nothing leaves the machine, whatever is shown

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+
 from lab.labnotebook import Notebook
 from lab.labpage import Lab
 

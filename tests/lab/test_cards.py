@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab.labnotebook import Notebook
-from lab.labpage import Lab
 from render.corpus import cards
 
+from lab.labnotebook import Notebook
+from lab.labpage import Lab
 from lmfunction._render import Card, Section, Tone, render_html
 
 CARDS: dict[str, str] = dict(cards())

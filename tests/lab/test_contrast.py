@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
+from render.corpus import cards
+
 from lab.labnotebook import Notebook
 from lab.labpage import Lab
-from render.corpus import cards
 
 # Those that people meet; the others differ in what they say, and one in its length.
 ORDINARY = {name: markup for name, markup in cards() if name != "huge" and not name.startswith("hostile")}

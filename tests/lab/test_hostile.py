@@ -9,6 +9,7 @@ from typing import Any
 import nbformat
 import pytest
 import yaml
+
 from lab.labnotebook import Cell, Notebook
 from lab.labpage import CANARY, Lab
 

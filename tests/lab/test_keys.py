@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from lab.labnotebook import Notebook
 from lab.labpage import Lab
 
