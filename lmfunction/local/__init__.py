@@ -20,7 +20,9 @@ Imports inside this folder point down only::
         |
      _connection                        HTTP connections: parsing, order, deadlines
         |
-  _invocation  _functions  _variables  _settings  _auth  _answers  _addresses  _http       values and rules
+  _invocation  _functions  _variables  _settings  _auth  _addresses                           values and rules
+        |
+  _aliases  _event_config  _answers  _http
 
 `_loop` is the Python runtime that runs inside an environment; it imports nothing of this package.
 """

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from lmfunction._names import partition_of
+from lmfunction.local._aliases import Alias
 from lmfunction.local._answers import new_request_id
+from lmfunction.local._event_config import NO_EVENT_CONFIG, EventInvokeConfig
 
 LATEST: Final = "$LATEST"
 OWN_RUNTIME: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -71,22 +73,46 @@ class Configuration:
 
 @dataclass(slots=True)
 class Function:
-    """A function: what `$LATEST` is now, and the concurrency reserved for it (None: not reserved)."""
+    """A function: what `$LATEST` is now, its published versions, and what belongs to its name or to a qualifier.
+
+    `reserved` is the concurrency reserved for it (None: not reserved). `last_version` is the last number that was
+    given out; numbers are not used again. `event_configs` and `provisioned` are kept by qualifier.
+    """
 
     latest: Configuration
     reserved: int | None = None
+    versions: dict[str, Configuration] = field(default_factory=dict)
+    last_version: int = 0
+    aliases: dict[str, Alias] = field(default_factory=dict)
+    event_configs: dict[str, EventInvokeConfig] = field(default_factory=dict)
 
-    def resolve(self, qualifier: str | None) -> Configuration | None:
-        """The version that `qualifier` names, or None."""
-        return self.latest if qualifier in (None, LATEST) else None
+    def version(self, qualifier: str | None) -> Configuration | None:
+        """The version of that number, or `$LATEST`; None when there is none."""
+        return self.latest if qualifier in (None, LATEST) else self.versions.get(qualifier)
+
+    def resolve(self, qualifier: str | None, chance: float = 1.0) -> Configuration | None:
+        """The version that `qualifier` names, or None.
+
+        `chance` is a random number from 0 up to 1, by which an alias of two versions decides; 1 is its first version.
+        """
+        alias = self.aliases.get(qualifier) if qualifier is not None else None
+        return self.version(qualifier if alias is None else alias.pick(chance))
+
+    def event_invoke(self, qualifier: str | None) -> EventInvokeConfig:
+        """What was set for asynchronous invocations under `qualifier`, or a value in which nothing is set."""
+        return self.event_configs.get(qualifier or LATEST, NO_EVENT_CONFIG)
 
 
 class Functions:
-    """The table of functions of one account and region, by name."""
+    """The table of functions of one account and region, by name.
+
+    `on_change` is called with the name of a function that was added, changed or removed.
+    """
 
     def __init__(self, region: str, account: str) -> None:
         self.region = region
         self.account = account
+        self.on_change: Callable[[str], None] = lambda name: None
         self._by_name: dict[str, Function] = {}
 
     def __iter__(self) -> Iterator[Function]:
@@ -102,12 +128,14 @@ class Functions:
         return self._by_name.get(name)
 
     def put(self, function: Function) -> None:
-        """Adds a function, or replaces the one of that name."""
+        """Adds a function, or replaces the one of that name; a function that was changed is put anew."""
         self._by_name[function.latest.name] = function
+        self.on_change(function.latest.name)
 
     def remove(self, name: str) -> None:
         """Removes a function, if it is there."""
-        self._by_name.pop(name, None)
+        if self._by_name.pop(name, None) is not None:
+            self.on_change(name)
 
     def reserved_total(self) -> int:
         """The concurrency reserved by all functions together."""
