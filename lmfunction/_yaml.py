@@ -85,6 +85,8 @@ def parse(text: str, *, max_bytes: int, max_depth: int = 100) -> Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         why = visible(error.problem or "it is not YAML", one_line=True)
+        if "nesting depth" in why:  # libyaml's own limit, which it meets while it looks ahead for the end of a key
+            why = _too_deep(max_depth)
         lines = text.split("\n")
         if mark is not None and mark.line >= len(lines):  # libyaml's end of the text stands on a line after it
             raise YamlError(why, len(lines), len(lines[-1]) + 1) from None
@@ -181,10 +183,14 @@ class _Events:
         if isinstance(event, yaml.CollectionStartEvent):
             self.depth += 1
             if self.depth > self.max_depth:
-                raise YamlError(f"it is nested deeper than {self.max_depth} levels", line, column)
+                raise YamlError(_too_deep(self.max_depth), line, column)
         elif isinstance(event, yaml.CollectionEndEvent):
             self.depth -= 1
         return event
+
+
+def _too_deep(max_depth: int) -> str:
+    return f"it is nested deeper than {max_depth} levels"
 
 
 def _document(events: _Events) -> Node | None:

@@ -35,11 +35,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(scope="session", autouse=True)
 def _clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No AWS setting, profile or proxy of the machine reaches a test, nor a program that a test starts."""
+    """No AWS setting, profile or proxy of the machine reaches a test, nor a program that a test starts.
+
+    Nor does a width, which would outweigh that of a terminal: pytest-xdist hands its own on to its workers.
+    """
     home = tmp_path_factory.mktemp("home")
     kept = dict(os.environ)
     for name in kept:
-        if name.startswith(("AWS_", "LMFUNCTION_", "XDG_")) or name.lower() in _PROXIES:
+        if name.startswith(("AWS_", "LMFUNCTION_", "XDG_")) or name in ("COLUMNS", "LINES") or name.lower() in _PROXIES:
             del os.environ[name]
     os.environ.update(
         HOME=str(home),
