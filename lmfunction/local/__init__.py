@@ -10,9 +10,9 @@ Imports inside this folder point down only::
            /     \
      _invoke   _control                 Invoke; the operations that create, change and list functions
         |          |
-     _events   _archive                 queue of asynchronous invocations; safe unpacking of code
+     _events   _archive  _live_code     queue of asynchronous invocations; safe unpacking of code; code run in place
         |
-     _fleet                             which environment runs what, and how many at once
+     _fleet ---- _source                which environment runs what, and how many at once; has its source changed
         |
      _environment                       one execution environment: init, invoke, timeout, restart
       /        \
@@ -22,7 +22,7 @@ Imports inside this folder point down only::
         |
   _invocation  _functions  _variables  _settings  _auth  _addresses                           values and rules
         |
-  _aliases  _event_config  _answers  _http
+  _aliases  _event_config  _answers  _http  _log_store
 
 `_loop` is the Python runtime that runs inside an environment; it imports nothing of this package.
 """

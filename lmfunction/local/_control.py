@@ -31,6 +31,7 @@ from lmfunction.local._fleet import Fleet
 from lmfunction.local._functions import Configuration, Function, Functions
 from lmfunction.local._http import Answer, Request
 from lmfunction.local._invoke import RefusedError, find_function, parse_address
+from lmfunction.local._live_code import LIVE_BUCKET, live_folder
 from lmfunction.local._settings import RUNTIME_VERSIONS
 from lmfunction.local._variables import RESERVED
 
@@ -176,6 +177,8 @@ class Control:
 
     def _unpacked(self, code: object) -> dict[str, Any]:
         """The fields of a configuration that describe the code, which is unpacked into a folder of its own."""
+        if isinstance(code, dict) and code.get("S3Bucket") == LIVE_BUCKET:
+            return {"folder": live_folder(code), "live": True, "code_sha256": "", "code_size": 0}
         encoded = code.get("ZipFile") if isinstance(code, dict) else None
         if not isinstance(encoded, str) or not encoded:
             raise RefusedError(invalid_parameter("Please provide a source for function code: here, Code.ZipFile only."))
@@ -191,7 +194,7 @@ class Control:
         except ArchiveError as e:
             raise RefusedError(invalid_parameter(str(e))) from None
         digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
-        return {"folder": folder, "code_sha256": digest, "code_size": len(data)}
+        return {"folder": folder, "code_sha256": digest, "code_size": len(data), "live": False}
 
 
 def _document(request: Request) -> dict[str, Any]:

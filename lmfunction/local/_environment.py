@@ -21,13 +21,14 @@ from lmfunction.local._invocation import (
     exit_line,
     exit_payload,
     log_tail,
+    report_of,
     timeout_line,
     timeout_payload,
     too_large_payload,
 )
 from lmfunction.local._process import RuntimeProcess
 from lmfunction.local._runtime_api import RuntimeApi
-from lmfunction.local._variables import Host, runtime_variables
+from lmfunction.local._variables import Host, log_stream_name, runtime_variables
 
 
 class Environment:
@@ -59,6 +60,9 @@ class Environment:
         self._began = 0.0
         self._init_ms: float | None = None
         self._init_log = b""
+        self._stream = host.logs.stream(configuration.name, log_stream_name(configuration))
+        self._logged = False  # whether the invocation's START is written
+        self._memory_at = 0.0
         self._reports_init = True  # only an environment's first start is reported as Init Duration
 
     def run(self, invocation: Invocation) -> None:
@@ -115,9 +119,14 @@ class Environment:
         self._began = time.perf_counter()
         try:
             api = self._api = RuntimeApi(self)
-            variables = runtime_variables(self._host, self.configuration, self.place, api.address)
+            variables = runtime_variables(self._host, self.configuration, self.place, api.address, self._stream.name)
             process: RuntimeProcess = RuntimeProcess(
-                self._host.loop, self.configuration.folder, variables, lambda status: self._exited(process, api, status)
+                self._host.loop,
+                self.configuration.folder,
+                variables,
+                lambda status: self._exited(process, api, status),
+                on_log=self._stream.write,
+                python=self._host.python,
             )
         except OSError as e:
             self._abandon()
@@ -158,9 +167,8 @@ class Environment:
         if unread:  # it had answered the event before, and never saw this one
             self._start(self._init_seconds, self._init_expired)
             return
-        self._finish(
-            invocation, exit_payload(invocation, status), UNHANDLED, log + exit_line(invocation, status), memory
-        )
+        log += self._log_last(exit_line(invocation, status))
+        self._finish(invocation, exit_payload(invocation, status), UNHANDLED, log, memory)
 
     def _abandon(self) -> None:
         """Kills the process and forgets it; its end is still awaited by itself."""
@@ -180,6 +188,7 @@ class Environment:
         if invocation.wants_log:
             self._process.take_log()  # what was written since the last response belongs to nobody's tail
         self._handed_over = True
+        self._log_start(invocation)
         self._began = time.perf_counter()
         if self._timer is None:
             self._arm(self.configuration.timeout, self._time_out)
@@ -191,8 +200,9 @@ class Environment:
             return
         memory = process.memory_mb()
         process.kill()
-        log = process.take_log() + timeout_line(invocation) if invocation.wants_log else b""
+        log = process.take_log()
         self._abandon()
+        log += self._log_last(timeout_line(invocation))
         self._finish(invocation, timeout_payload(invocation), UNHANDLED, log, memory)
 
     def _finish(
@@ -205,19 +215,39 @@ class Environment:
     ) -> None:
         duration_ms = (time.perf_counter() - self._began) * 1000
         self._disarm()
-        tail = self._tail(invocation, duration_ms, log, memory_mb) if invocation.wants_log else b""
-        self._invocation, self._handed_over = None, False
-        self._init_ms, self._init_log = None, b""
-        self._on_free(self)
-        invocation.done(Outcome(payload, error, tail, duration_ms))
-
-    def _tail(self, invocation: Invocation, duration_ms: float, log: bytes | None, memory_mb: int | None) -> bytes:
         process = self._process
         if process is not None:
-            log = process.take_log() if log is None else log
-            memory_mb = process.memory_mb() if memory_mb is None else memory_mb
+            process.read_log()
+            memory_mb = self._memory(process, exactly=invocation.wants_log) if memory_mb is None else memory_mb
         measured = Measured(duration_ms, memory_mb or 0, self._init_ms)
-        return log_tail(invocation, self._init_log, log or b"", measured)
+        tail = b""
+        if invocation.wants_log:
+            log = process.take_log() if log is None and process is not None else log
+            tail = log_tail(invocation, self._init_log, log or b"", measured)
+        self._log_start(invocation)
+        self._stream.end(invocation.request_id, report_of(invocation, measured))
+        self._invocation, self._handed_over, self._logged = None, False, False
+        self._init_ms, self._init_log = None, b""
+        self._on_free(self)
+        invocation.done(Outcome(payload, error, tail, duration_ms, measured.memory_mb, measured.init_ms))
+
+    def _memory(self, process: RuntimeProcess, *, exactly: bool) -> int:
+        """The process's peak, which is looked up ten times a second at most unless somebody is told it `exactly`."""
+        now = time.monotonic()
+        if exactly or not process.peak_mb or now - self._memory_at > 0.1:
+            self._memory_at = now
+            return process.memory_mb()
+        return process.peak_mb
+
+    def _log_start(self, invocation: Invocation) -> None:
+        if not self._logged:
+            self._logged = True
+            self._stream.start(invocation.request_id, invocation.configuration.version)
+
+    def _log_last(self, line: bytes) -> bytes:
+        """Writes what Lambda itself says about the end; gives it back."""
+        self._stream.write(line)
+        return line
 
     def _arm(self, seconds: float, then: Callable[[], None]) -> None:
         self._disarm()

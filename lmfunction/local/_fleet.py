@@ -17,6 +17,7 @@ from lmfunction.local._environment import Environment
 from lmfunction.local._functions import Configuration, Functions
 from lmfunction.local._invocation import Invocation
 from lmfunction.local._settings import Settings
+from lmfunction.local._source import Source
 from lmfunction.local._variables import Host
 
 RESERVED_LIMIT = "ReservedFunctionConcurrentInvocationLimitExceeded"
@@ -37,6 +38,7 @@ class Fleet:
         self._running: Counter[str] = Counter()
         self._running_total = 0
         self._made = 0
+        self._sources: dict[str, Source] = {}  # by revision, of functions that run from the user's own files
         self._reap_later()
 
     def limit_met(self, name: str) -> str | None:
@@ -55,6 +57,8 @@ class Fleet:
         reason = self.limit_met(configuration.name)
         if reason is not None:
             return reason
+        if configuration.live or configuration.layers:
+            self._renew(configuration)
         idle = self._idle.get(configuration.revision_id)
         environment = idle.pop() if idle else self._make(configuration)
         self._running[configuration.name] += 1
@@ -64,11 +68,23 @@ class Fleet:
 
     def retire(self, configuration: Configuration) -> None:
         """Closes the environments of a version that is no longer current; busy ones finish first."""
+        self._sources.pop(configuration.revision_id, None)
+        self._replace(configuration)
+
+    def _replace(self, configuration: Configuration) -> None:
         for environment in self._idle.pop(configuration.revision_id, []):
             self._discard(environment)
         for environment in self._all:
             if environment.configuration.revision_id == configuration.revision_id:
                 environment.retired = True
+
+    def _renew(self, configuration: Configuration) -> None:
+        """Has what runs from the user's own files start anew when those have changed."""
+        source = self._sources.get(configuration.revision_id)
+        if source is None:
+            self._sources[configuration.revision_id] = Source(configuration.live_folders)
+        elif source.changed():
+            self._replace(configuration)
 
     def close(self) -> None:
         """Kills every process."""

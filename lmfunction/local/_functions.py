@@ -20,8 +20,21 @@ OWN_RUNTIME: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @dataclass(frozen=True, slots=True)
+class Layer:
+    """One version of a layer: its ARN, the folder with its content, and whether that is the user's own."""
+
+    arn: str
+    folder: Path
+    live: bool = False
+    code_size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
-    """One version of a function. `timeout` is seconds, `memory_size` MB; `folder` holds the code."""
+    """One version of a function. `timeout` is seconds, `memory_size` MB; `folder` holds the code.
+
+    `live`: that folder is the user's own, whose files may change at any time. `layers` are folders as well.
+    """
 
     name: str
     arn: str
@@ -35,11 +48,19 @@ class Configuration:
     role: str = ""
     code_sha256: str = ""
     code_size: int = 0
+    live: bool = False
+    layers: tuple[Layer, ...] = ()
     version: str = LATEST
     revision_id: str = field(default_factory=new_request_id)
     last_modified: str = field(
         default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
     )
+
+    @property
+    def live_folders(self) -> tuple[Path, ...]:
+        """The folders whose files are the user's own, and may change at any time."""
+        own = (self.folder,) if self.live else ()
+        return (*own, *(layer.folder for layer in self.layers if layer.live))
 
     def to_api(self) -> dict[str, Any]:
         """The FunctionConfiguration of the API: always Active, since nothing here takes time to become so."""
@@ -66,6 +87,8 @@ class Configuration:
             "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
             "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{self.name}"},
         }
+        if self.layers:
+            shown["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.code_size} for layer in self.layers]
         if self.variables:
             shown["Environment"] = {"Variables": self.variables}
         return shown

@@ -40,12 +40,17 @@ class Invocation:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of an invocation: the payload byte for byte, whether it is an error, and the end of the log."""
+    """What came of an invocation: the payload byte for byte, whether it is an error, and the end of the log.
+
+    `memory_mb` is the most that the process has used; `init_ms` is there for a cold start only.
+    """
 
     payload: bytes
     error: str | None = None
     log: bytes = b""
     duration_ms: float = 0.0
+    memory_mb: int = 0
+    init_ms: float | None = None
 
 
 @dataclass(slots=True)
@@ -95,15 +100,20 @@ def exit_line(invocation: Invocation, status: int) -> bytes:
     return f"{_exit_text(invocation, status)}\nRuntime.ExitError\n".encode()
 
 
-def log_tail(invocation: Invocation, before: bytes, written: bytes, measured: Measured) -> bytes:
-    """The last 4,096 bytes of the log: what was written during init, START, what was written since, END, REPORT."""
-    report = _wire.Report(
+def report_of(invocation: Invocation, measured: Measured) -> _wire.Report:
+    """The figures of the REPORT line."""
+    return _wire.Report(
         duration_ms=measured.duration_ms,
         billed_duration_ms=math.ceil(measured.duration_ms),
         memory_size_mb=invocation.configuration.memory_size,
         max_memory_used_mb=measured.memory_mb,
         init_duration_ms=measured.init_ms,
     )
+
+
+def log_tail(invocation: Invocation, before: bytes, written: bytes, measured: Measured) -> bytes:
+    """The last 4,096 bytes of the log: what was written during init, START, what was written since, END, REPORT."""
+    report = report_of(invocation, measured)
     start = f"START RequestId: {invocation.request_id} Version: {invocation.configuration.version}\n"
     if written and not written.endswith(b"\n"):
         written += b"\n"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import py_compile
 import signal
@@ -19,30 +20,57 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from lmfunction._text import one_line
+
 LOOP: Final = Path(__file__).with_name("_loop.py")
 _LOG_KEPT: Final = 8_192
 _READ_SIZE: Final = 65_536
 
 
-def compile_loop(folder: Path) -> Path:
-    """The runtime loop compiled into `folder`; as a script it would be compiled anew by each process."""
+def compile_loop(folder: Path, python: str = sys.executable) -> Path:
+    """The runtime loop compiled into `folder` for the interpreter; as a script each process would compile it anew.
+
+    Raises OSError for an interpreter that does not run, or cannot run the loop.
+    """
+    if python != sys.executable:
+        compiled = folder / "_loop.pyc"
+        program = "import py_compile, sys; py_compile.compile(sys.argv[1], cfile=sys.argv[2], doraise=True)"
+        done = subprocess.run(  # noqa: S603 - the interpreter that the user chose
+            [python, "-c", program, str(LOOP), str(compiled)], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise OSError(errno.ENOEXEC, f"{python} cannot run functions: {one_line(done.stderr, 200)}")
+        return compiled
     return Path(str(py_compile.compile(str(LOOP), cfile=str(folder / "_loop.pyc"), doraise=True)))
 
 
 class RuntimeProcess:
-    """A running `_loop.py`. `on_exit` is called once, in the event loop, with the exit status (negative: signal)."""
+    """A running `_loop.py`. `on_exit` is called once, in the event loop, with the exit status (negative: signal).
 
-    def __init__(self, script: Path, folder: Path, environment: dict[str, str], on_exit: Callable[[int], None]) -> None:
+    `on_log` hears what the process writes, as it comes. `python` is the interpreter.
+    """
+
+    def __init__(
+        self,
+        script: Path,
+        folder: Path,
+        environment: dict[str, str],
+        on_exit: Callable[[int], None],
+        *,
+        on_log: Callable[[bytes], None],
+        python: str,
+    ) -> None:
         self.peak_mb = 0
         self._loop = asyncio.get_running_loop()
         self._on_exit = on_exit
+        self._on_log = on_log
         self._log = bytearray()
         self._log_fd, log_end = os.pipe()
         life_end, self._life_fd = os.pipe()
         os.set_blocking(self._log_fd, False)
         try:
-            self._popen = subprocess.Popen(  # noqa: S603 - our own interpreter and script
-                [sys.executable, "-P", "-u", str(script), str(life_end)],
+            self._popen = subprocess.Popen(  # noqa: S603 - our own script, by the interpreter that the user chose
+                [python, "-P", "-u", str(script), str(life_end)],
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -65,6 +93,10 @@ class RuntimeProcess:
     def pid(self) -> int:
         """The process id, which is also the id of its group."""
         return self._popen.pid
+
+    def read_log(self) -> None:
+        """Has `on_log` hear everything that was written up to this moment."""
+        self._read_log()
 
     def take_log(self) -> bytes:
         """What was written since the last call (the last few KB of it), complete up to this moment."""
@@ -98,6 +130,7 @@ class RuntimeProcess:
             if not data:
                 self._close_log()
                 return
+            self._on_log(data)
             self._log += data
             if len(self._log) > 2 * _LOG_KEPT:
                 del self._log[:-_LOG_KEPT]

@@ -23,6 +23,7 @@ from lmfunction.local._functions import Configuration, Function, Functions
 from lmfunction.local._http import Limits
 from lmfunction.local._invocation import Invocation, Outcome
 from lmfunction.local._invoke import Invoke
+from lmfunction.local._log_store import LogStore
 from lmfunction.local._process import compile_loop
 from lmfunction.local._settings import Settings
 from lmfunction.local._variables import Host
@@ -59,7 +60,10 @@ class Server:
         root = self._root = Path(tempfile.mkdtemp(prefix=f"{_ROOT_PREFIX}{os.getpid()}-"))
         functions = Functions(settings.region, settings.account)
         _add_functions(functions, settings)
-        host = Host(settings.region, self.url, self.keys, compile_loop(root))
+        self.logs = LogStore()
+        host = Host(
+            settings.region, self.url, self.keys, compile_loop(root, settings.python), settings.python, self.logs
+        )
         self._fleet = Fleet(host, settings, functions, root)
         self._events = EventQueue(self._fleet, functions, settings.retry_delays, self._event_told)
         self._fleet.on_free = self._events.pump
@@ -113,7 +117,9 @@ def _add_functions(functions: Functions, settings: Settings) -> None:
         functions.put(Function(Configuration(name, arn, folder, f"{name}.handler", timeout=timeout)))
     for given in settings.functions:
         arn = functions.arn(given.name)
-        functions.put(Function(Configuration(given.name, arn, Path(given.folder), given.handler, timeout=60)))
+        functions.put(
+            Function(Configuration(given.name, arn, Path(given.folder), given.handler, timeout=60, live=True))
+        )
 
 
 def _remove_leftovers() -> None:

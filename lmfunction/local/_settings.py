@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict, dataclass, field
 from typing import Final, Self
 
@@ -24,7 +25,8 @@ class Settings:
     """How an embedded Lambda runs. Durations are seconds.
 
     `port` 0 takes a free one. `concurrency` is the account's limit on invocations that run at once. `retry_delays`
-    are the waits before the further attempts of an asynchronous invocation (AWS: 60 and 120).
+    are the waits before the further attempts of an asynchronous invocation (AWS: 60 and 120). `python` is the
+    interpreter that runs Python functions.
     """
 
     region: str = "us-east-1"
@@ -37,6 +39,7 @@ class Settings:
     head_seconds: float = 10.0
     body_seconds: float = 60.0
     connections: int = 2_000
+    python: str = sys.executable
     functions: tuple[LocalFunction, ...] = field(default=())
 
     def to_json(self) -> str:

@@ -1,0 +1,173 @@
+"""What functions have written, kept for a while in memory: a ring of events for each function, as CloudWatch has them.
+
+START, END and REPORT are kept as values and become text when somebody reads: a quiet invocation costs two entries.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from lmfunction import _wire
+
+_BYTES_KEPT: Final = 2_097_152  # of each function
+_ENTRY_BYTES: Final = 200  # what an entry takes beside its text
+_LONGEST_LINE: Final = 262_144  # CloudWatch's limit for one event
+_NO_BREAK_SPACE: Final = "\u00a0"
+_TRACEBACK: Final = "Traceback (most recent call last):"
+_ERROR: Final = "[ERROR]"
+
+
+class Started(NamedTuple):
+    """What a START line says."""
+
+    request_id: str
+    version: str
+
+    def texts(self) -> tuple[str, ...]:
+        """The line."""
+        return (f"START RequestId: {self.request_id} Version: {self.version}\n",)
+
+
+class Ended(NamedTuple):
+    """What END and REPORT say."""
+
+    request_id: str
+    report: _wire.Report
+
+    def texts(self) -> tuple[str, ...]:
+        """The two lines."""
+        return (f"END RequestId: {self.request_id}\n", _wire.format_report(self.request_id, self.report))
+
+
+class Event(NamedTuple):
+    """One event of a log as a reader gets it. `number` rises from event to event, and `part` within one entry."""
+
+    number: int
+    part: int
+    time_ms: int
+    stream: str
+    text: str
+
+
+class _Entry:
+    __slots__ = ("content", "number", "stream", "time_ms")
+
+    def __init__(self, number: int, time_ms: int, stream: str, content: str | Started | Ended) -> None:
+        self.number = number
+        self.time_ms = time_ms
+        self.stream = stream
+        self.content = content
+
+    def size(self) -> int:
+        return _ENTRY_BYTES + (len(self.content) if isinstance(self.content, str) else 0)
+
+    def events(self) -> Iterator[Event]:
+        texts = (self.content,) if isinstance(self.content, str) else self.content.texts()
+        for part, text in enumerate(texts):
+            yield Event(self.number, part, self.time_ms, self.stream, text)
+
+
+class Log:
+    """The ring of one function. `created_ms` is when its first line came."""
+
+    def __init__(self, name: str, created_ms: int, numbers: Iterator[int], clock: Callable[[], float]) -> None:
+        self.name = name
+        self.created_ms = created_ms
+        self.stored_bytes = 0
+        self._entries: deque[_Entry] = deque()
+        self._numbers = numbers
+        self._clock = clock
+
+    def events(self) -> Iterator[Event]:
+        """The events that are kept, oldest first."""
+        for entry in self._entries:
+            yield from entry.events()
+
+    def add(self, stream: str, content: str | Started | Ended) -> None:
+        """Appends an entry, and forgets the oldest beyond what is kept."""
+        entry = _Entry(next(self._numbers), int(self._clock() * 1000), stream, content)
+        self._entries.append(entry)
+        self.stored_bytes += entry.size()
+        while self.stored_bytes > _BYTES_KEPT and len(self._entries) > 1:
+            self.stored_bytes -= self._entries.popleft().size()
+
+    def continues(self, stream: str, text: str) -> bool:
+        """Adds `text` to the error whose traceback it is, as CloudWatch has both in one event; False: there is none."""
+        last = self._entries[-1] if self._entries else None
+        if last is None or last.stream != stream or not isinstance(last.content, str):
+            return False
+        if not last.content.startswith(_ERROR) or len(last.content) > _LONGEST_LINE:
+            return False
+        last.content += text
+        self.stored_bytes += len(text)
+        return True
+
+
+class Stream:
+    """Where one execution environment writes: text as it comes, cut into lines."""
+
+    def __init__(self, log_of: Callable[[], Log], name: str) -> None:
+        self.name = name
+        self._log_of = log_of
+        self._rest = b""
+
+    def start(self, request_id: str, version: str) -> None:
+        """An invocation begins."""
+        self._log_of().add(self.name, Started(request_id, version))
+
+    def write(self, data: bytes) -> None:
+        """Takes what was written; a line without its end waits for the rest."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self._line(line)
+        if len(self._rest) > _LONGEST_LINE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Takes a line for whole whose end did not come."""
+        if self._rest:
+            self._line(self._rest)
+            self._rest = b""
+
+    def end(self, request_id: str, report: _wire.Report) -> None:
+        """An invocation has ended, and with it its last line."""
+        self.flush()
+        self._log_of().add(self.name, Ended(request_id, report))
+
+    def _line(self, data: bytes) -> None:
+        text = data.decode("utf-8", "replace") + "\n"
+        log = self._log_of()
+        of_a_traceback = text.startswith((_NO_BREAK_SPACE, _TRACEBACK))
+        if not (of_a_traceback and log.continues(self.name, text)):
+            log.add(self.name, text)
+
+
+class LogStore:
+    """The logs of all functions of one server, by function name."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._numbers = itertools.count(1)
+        self._by_name: dict[str, Log] = {}
+
+    def __iter__(self) -> Iterator[Log]:
+        return iter(sorted(self._by_name.values(), key=lambda log: log.name))
+
+    def get(self, name: str) -> Log | None:
+        """The log of a function; None when it has written nothing."""
+        return self._by_name.get(name)
+
+    def stream(self, name: str, stream: str) -> Stream:
+        """A stream of the function `name`; its log exists once something is written."""
+        return Stream(lambda: self._log(name), stream)
+
+    def _log(self, name: str) -> Log:
+        found = self._by_name.get(name)
+        if found is None:
+            created = int(self._clock() * 1000)
+            found = self._by_name[name] = Log(name, created, self._numbers, self._clock)
+        return found
