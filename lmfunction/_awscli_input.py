@@ -18,9 +18,9 @@ from lmfunction import _json, _wire
 from lmfunction._awscli_options import MEMBERS, CommandLine
 from lmfunction._files import read_file
 from lmfunction._params import Kind
+from lmfunction._scope import Scope
 from lmfunction._table import INVOKE
 from lmfunction._text import ascii_only, did_you_mean, shorten, size
-from lmfunction._values import Scope
 from lmfunction.errors import ParameterError
 
 _OPTIONS: Final = {member: option for option, member in MEMBERS.items()}

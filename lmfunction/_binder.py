@@ -12,8 +12,9 @@ from typing import Any, Final, Literal
 from lmfunction._grammar import Form, Help, Name, Splat, Stage, Value
 from lmfunction._mask import masked_line
 from lmfunction._params import Cmdlet, Kind, Parameter
+from lmfunction._scope import Scope, resolve
 from lmfunction._text import did_you_mean
-from lmfunction._values import LISTS, SWITCH_WORDS, Scope, read, resolve
+from lmfunction._values import LISTS, SWITCH_WORDS, read
 from lmfunction.errors import ParameterError
 
 Origin = Literal["typed", "splatted", "default", "body"]

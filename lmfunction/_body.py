@@ -7,8 +7,9 @@ from typing import Any
 from lmfunction import _json, _wire
 from lmfunction._paths import PATH, Path, fault, json_objects, object_at, path_of
 from lmfunction._references import mark_typed, typed_value
+from lmfunction._scope import Scope, resolve
 from lmfunction._text import did_you_mean
-from lmfunction._values import Scope, filled, resolve
+from lmfunction._values import filled
 from lmfunction.errors import ParameterError
 
 

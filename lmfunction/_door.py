@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lmfunction._progress import Viewers
-from lmfunction._values import Scope
+from lmfunction._scope import Scope
 from lmfunction.errors import LMError
 
 Level = Literal["warning", "verbose", "error"]

@@ -94,9 +94,9 @@ class LMFunction(Magics):
     def _run(self, action: Callable[..., Any], local_names: Mapping[str, Any] | None) -> Any:
         """What `action` emits, given the shared engine, this notebook's door, its defaults, and who sees results."""
         from lmfunction._door import NOTHING, Door, what_if_set
+        from lmfunction._scope import Scope
         from lmfunction._session import default_session
         from lmfunction._shell_progress import ShellProgress
-        from lmfunction._values import Scope
 
         self._waits = self._waits or ShellProgress(self.shell, display, lambda: self.progress_log_sec)
         door = Door(

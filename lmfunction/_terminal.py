@@ -12,10 +12,10 @@ from lmfunction._commands import run_arguments
 from lmfunction._door import Door, what_if_set
 from lmfunction._help import overview
 from lmfunction._progress_lines import columns_of
+from lmfunction._scope import Scope
 from lmfunction._session import default_session
 from lmfunction._text_door import INCOMPLETE, TextDoor, code_of
 from lmfunction._unseen import ask_unseen
-from lmfunction._values import Scope
 from lmfunction.errors import LMError
 
 

@@ -7,10 +7,9 @@ only when it is defined. What a variable holds is never read again.
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from lmfunction import _json, _wire
@@ -20,26 +19,12 @@ from lmfunction._grammar import Form, Value, parse_line
 from lmfunction._params import Kind, Parameter
 from lmfunction._paths import Expression, Part, Path, braced_path, fault, json_objects, list_items
 from lmfunction._references import Secret, is_reference, mark_typed
+from lmfunction._scope import CONSTANTS, Scope, resolve
 from lmfunction._text import did_you_mean
 from lmfunction.errors import ParameterError
 
 LISTS: Final = frozenset([Kind.NAMES, Kind.LITERAL, Kind.LIST])
-_CONSTANTS: Final = {"true": True, "false": False, "null": None}
 SWITCH_WORDS: Final = {"true": True, "$true": True, "1": True, "false": False, "$false": False, "0": False}
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a line can refer to: the variables, the environment, and at the terminal the standard input."""
-
-    names: Mapping[str, Any] = field(default_factory=dict)
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    stdin: Callable[[int], bytes] | None = None
-
-    def evaluate(self, source: str) -> Any:
-        """The value of a Python expression over the variables."""
-        namespace = self.names if isinstance(self.names, dict) else dict(self.names)
-        return eval(source, namespace)  # noqa: S307 - the line's author is the kernel's user; `$(...)` asks for it
 
 
 def read(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
@@ -56,35 +41,6 @@ def read(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
         if error.column is not None and error.source == source:
             raise
         raise _anchored(error, parameter, value, source) from None
-
-
-def resolve(part: Path | Expression, scope: Scope) -> Any:
-    """The object behind `$path` or `$(expression)`. Raises KeyError when the name itself is not defined."""
-    if isinstance(part, Expression):
-        try:
-            return scope.evaluate(part.source)
-        except Exception as error:
-            raise ParameterError(f"$({part.source}) failed: {type(error).__name__}: {error}.") from error
-    if part.environment:
-        return scope.environ[part.name]
-    if part.name.casefold() in _CONSTANTS and not part.steps:
-        return _CONSTANTS[part.name.casefold()]
-    found = scope.names[part.name]
-    for is_attribute, step in part.steps:
-        found = _step(found, is_attribute, step, part)
-    return found
-
-
-def _step(found: Any, is_attribute: bool, step: str | int, path: Path) -> Any:
-    try:
-        if not is_attribute:
-            return found[step]
-        return found[step] if isinstance(found, Mapping) and step in found else getattr(found, str(step))
-    except (AttributeError, KeyError, IndexError, TypeError):
-        what = f"no attribute or key '{step}'" if is_attribute else f"no item [{step!r}]"
-        known = list(found) if isinstance(found, Mapping) else dir(found)
-        hint = did_you_mean(str(step), [k for k in known if isinstance(k, str)]) if isinstance(step, str) else ""
-        raise ParameterError(f"${path.name}: {type(found).__name__} has {what}.{hint}") from None
 
 
 def _read_text(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
@@ -255,8 +211,8 @@ def _item(text: str, whole: Value) -> Value:
 
 
 def _typed(word: str) -> Any:
-    if word.casefold() in _CONSTANTS:
-        return _CONSTANTS[word.casefold()]
+    if word.casefold() in CONSTANTS:
+        return CONSTANTS[word.casefold()]
     for number in (int, float):
         try:
             if re.fullmatch(r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?", word):

@@ -23,12 +23,12 @@ from lmfunction._door import Door, what_if_set
 from lmfunction._help import overview
 from lmfunction._interrupts import interruptible, patient
 from lmfunction._json_lines import read_objects
+from lmfunction._scope import Scope
 from lmfunction._session import default_session
 from lmfunction._table import find_cmdlet
 from lmfunction._text import did_you_mean
 from lmfunction._text_door import INCOMPLETE, INTERRUPTED, TextDoor, objects_of
 from lmfunction._unseen import ask_unseen
-from lmfunction._values import Scope
 from lmfunction.errors import LMError, ParameterError
 
 _DEFAULTS: Final = {"ProfileName": "LMFUNCTION_PROFILE", "Region": "LMFUNCTION_REGION"}

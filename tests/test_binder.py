@@ -9,8 +9,8 @@ from lmfunction._commands import run_arguments, run_line
 from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._grammar import parse_line
+from lmfunction._scope import Scope
 from lmfunction._table import INVOKE
-from lmfunction._values import Scope
 from lmfunction.errors import ParameterError
 
 NAMES = {"secret": "canary-4711", "order": {"id": 1}, "raw": b"{}", "p": {"Payload": {"a": 1}}}

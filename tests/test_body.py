@@ -15,8 +15,8 @@ from lmfunction._body import read_payload
 from lmfunction._commands import run_line
 from lmfunction._door import Door
 from lmfunction._engine import Engine
+from lmfunction._scope import Scope
 from lmfunction._table import INVOKE
-from lmfunction._values import Scope
 from lmfunction.errors import ParameterError
 
 TABLE = yaml.safe_load(pathlib.Path(__file__).with_name("body_cases.yaml").read_text(encoding="utf-8"))

@@ -16,8 +16,8 @@ from lmfunction._commands import run_line
 from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
 from lmfunction._retry import RetryPolicy
+from lmfunction._scope import Scope
 from lmfunction._table import INVOKE
-from lmfunction._values import Scope
 from lmfunction.local import _child
 
 KEYS = lm.Credential("AKIDEXAMPLE", "not-a-secret")

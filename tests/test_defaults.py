@@ -14,8 +14,8 @@ from lmfunction._commands import run_line
 from lmfunction._defaults import Defaults
 from lmfunction._door import Door
 from lmfunction._engine import Engine
+from lmfunction._scope import Scope
 from lmfunction._table import INVOKE, PUBLISH
-from lmfunction._values import Scope
 
 
 class Shell:

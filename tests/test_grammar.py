@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from lmfunction._binder import Bindings, bind
 from lmfunction._grammar import Form, Stage, Value, parse_arguments, parse_line
 from lmfunction._mask import masked_text
+from lmfunction._scope import Scope
 from lmfunction._table import INVOKE
-from lmfunction._values import Scope
 from lmfunction.errors import ParameterError
 
 TABLE = yaml.safe_load(pathlib.Path(__file__).with_name("grammar_cases.yaml").read_text(encoding="utf-8"))

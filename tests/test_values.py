@@ -9,8 +9,8 @@ import pytest
 from lmfunction._binder import bind
 from lmfunction._grammar import parse_arguments, parse_line
 from lmfunction._params import Cmdlet, Kind, Parameter
+from lmfunction._scope import Scope
 from lmfunction._table import INVOKE, PUBLISH
-from lmfunction._values import Scope
 from lmfunction.errors import ParameterError
 
 ONE_OF_EACH = Cmdlet(

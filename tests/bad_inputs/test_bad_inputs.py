@@ -28,9 +28,9 @@ import lmfunction as lm
 from lmfunction._commands import run_line
 from lmfunction._door import Door
 from lmfunction._engine import Engine
+from lmfunction._scope import Scope
 from lmfunction._session import default_session
 from lmfunction._table import INVOKE
-from lmfunction._values import Scope
 
 HERE = pathlib.Path(__file__).parent
 CANARY = "canary-4711"

@@ -23,7 +23,7 @@ from lmfunction._client import Connections
 from lmfunction._commands import run_pipeline
 from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
-from lmfunction._values import Scope
+from lmfunction._scope import Scope
 
 HERE = Path(__file__).parent
 STAGING, PRODUCTION = "123456789012", "210987654321"

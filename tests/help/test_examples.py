@@ -29,9 +29,9 @@ from lmfunction._help import examples_of
 from lmfunction._help_texts import TEXTS
 from lmfunction._jsonable import jsonable
 from lmfunction._params import Cmdlet
+from lmfunction._scope import Scope
 from lmfunction._select import search
 from lmfunction._table import CMDLETS, OPERATIONS, find_cmdlet
-from lmfunction._values import Scope
 from lmfunction._verb_table import IMPORT_CSV, VERBS
 from lmfunction.local._child import Embedded, start_embedded
 

@@ -11,10 +11,10 @@ import lmfunction as lm
 from lmfunction._commands import run_pipeline
 from lmfunction._door import NOTHING, Door
 from lmfunction._help import View, cmdlet_help
+from lmfunction._scope import Scope
 from lmfunction._session import default_session
 from lmfunction._table import CMDLETS, find_cmdlet
 from lmfunction._terminal import Terminal
-from lmfunction._values import Scope
 from lmfunction._verb_table import VERBS
 from lmfunction.errors import ParameterError
 

@@ -21,10 +21,10 @@ from lmfunction import _wire
 from lmfunction._commands import run_pipeline
 from lmfunction._door import Door
 from lmfunction._help import cmdlet_help
+from lmfunction._scope import Scope
 from lmfunction._table import MEASURE
 from lmfunction._terminal import Terminal
 from lmfunction._transport import Reply
-from lmfunction._values import Scope
 from lmfunction._wire import Report
 from lmfunction.errors import ServiceError, TransportError
 

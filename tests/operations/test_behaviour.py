@@ -18,8 +18,8 @@ from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
 from lmfunction._operation_plan import OperationPlan
 from lmfunction._record import Record, Records, recorded
+from lmfunction._scope import Scope
 from lmfunction._table import find_cmdlet
-from lmfunction._values import Scope
 
 FIRST = {"Functions": [{"FunctionName": "a", "Timeout": 3}, {"FunctionName": "b"}], "NextMarker": "m1"}
 SECOND = {"Functions": [{"FunctionName": "c"}]}

@@ -21,9 +21,9 @@ from lmfunction._help import cmdlet_help
 from lmfunction._operation_requests import gathered_members, request_members
 from lmfunction._operations import default_select, make_cmdlet, subject_of
 from lmfunction._params import Cmdlet, Kind, Parameter
+from lmfunction._scope import Scope
 from lmfunction._service import operation
 from lmfunction._table import CMDLETS, INVOKE, OPERATIONS, PUBLISH, find_cmdlet
-from lmfunction._values import Scope
 
 MODEL = botocore.model.ServiceModel(botocore.loaders.create_loader().load_service_model("lambda", "service-2"))
 GENERATED = [c for c in CMDLETS if c.name in OPERATIONS and c not in (INVOKE, PUBLISH)]

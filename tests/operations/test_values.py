@@ -14,9 +14,9 @@ from lmfunction._arguments import convert
 from lmfunction._binder import bind
 from lmfunction._grammar import parse_line
 from lmfunction._operation_requests import request_members
+from lmfunction._scope import Scope
 from lmfunction._service import operation
 from lmfunction._table import OPERATIONS, find_cmdlet
-from lmfunction._values import Scope
 
 CASES = yaml.safe_load(Path(__file__).with_name("values.yaml").read_text())
 PROVIDER = {"CapacityProviderArn": "arn:aws:lambda:us-east-1:123456789012:capacity-provider:p"}

@@ -17,8 +17,8 @@ import lmfunction as lm
 from lmfunction._commands import run_pipeline
 from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
+from lmfunction._scope import Scope
 from lmfunction._transport import Reply
-from lmfunction._values import Scope
 from lmfunction.local._child import Embedded, start_embedded
 
 HERE = Path(__file__).parent

@@ -19,8 +19,8 @@ from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
 from lmfunction._profile import known_profiles, profile_named
 from lmfunction._profile_approvals import approvals
+from lmfunction._scope import Scope
 from lmfunction._table import PROFILE_CMDLETS, find_cmdlet
-from lmfunction._values import Scope
 from lmfunction.errors import GuardError, ParameterError, ProfileError
 
 GUARDED = """\

@@ -18,10 +18,10 @@ import yaml
 import lmfunction as lm
 from lmfunction._commands import run_line
 from lmfunction._door import Door
+from lmfunction._scope import Scope
 from lmfunction._secret_values import SecretValues
 from lmfunction._session import default_session
 from lmfunction._table import INVOKE
-from lmfunction._values import Scope
 from lmfunction.errors import LMError, LMWarning, ParameterError, ServiceError, TransportError
 
 SECRET = 'hun"ter2-Žluťoučký\\n'

@@ -16,7 +16,7 @@ import lmfunction as lm
 from lmfunction._commands import run_pipeline
 from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
-from lmfunction._values import Scope
+from lmfunction._scope import Scope
 
 CASES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "lines.yaml").read_text("utf-8"))
 SECRETS = (
