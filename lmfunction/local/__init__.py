@@ -7,8 +7,8 @@ Imports inside this folder point down only::
           _server                       one event loop: listener, functions, fleet
               |
           _front                        HTTP request -> operation
-           /     \
-     _invoke   _control                 Invoke; the operations that create, change and list functions
+           /     \      \
+     _invoke   _control  _logs          Invoke; the operations that create, change and list functions; reading logs
         |          |
      _events   _archive  _live_code     queue of asynchronous invocations; safe unpacking of code; code run in place
         |

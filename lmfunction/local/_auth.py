@@ -91,7 +91,7 @@ class SignatureCheck:
         self._region = region
         self._clock = clock
         self._seen = _SeenSignatures()
-        self._signing_keys: dict[str, bytes] = {}
+        self._signing_keys: dict[tuple[str, str], bytes] = {}
 
     def early_refusal(self, headers: dict[str, str]) -> Answer | None:
         """What can be refused before the body is read: no signature, or somebody else's key."""
@@ -107,23 +107,23 @@ class SignatureCheck:
             return refusal(403, "UnrecognizedClientException", text)
         return None
 
-    def refusal(self, request: Request) -> Answer | None:
-        """Why `request` is not authentic; None when it is."""
+    def refusal(self, request: Request, service: str = "lambda") -> Answer | None:
+        """Why `request` is not authentic as one to `service`; None when it is."""
         fields = _FIELDS.fullmatch(request.headers.get("authorization", ""))
         if fields is None or fields["key"] != self._keys.access_key:
             return self.early_refusal(request.headers)
         date = request.headers.get("x-amz-date", "")
         signed_at = _seconds(date)
-        problem = self._scope_fault(fields) or self._date_fault(date, signed_at, fields["day"])
+        problem = self._scope_fault(fields, service) or self._date_fault(date, signed_at, fields["day"])
         if problem is None and not self._signature_matches(request, fields, date):
             problem = "The request signature we calculated does not match the signature you provided."
         if problem is None and _UNIQUE_HEADER in fields["headers"]:
             problem = self._replay_fault(fields["signature"], signed_at)
         return None if problem is None else refusal(403, "InvalidSignatureException", problem)
 
-    def _scope_fault(self, fields: re.Match[str]) -> str | None:
-        if fields["service"] != "lambda":
-            return "Credential should be scoped to correct service: 'lambda'."
+    def _scope_fault(self, fields: re.Match[str], service: str) -> str | None:
+        if fields["service"] != service:
+            return f"Credential should be scoped to correct service: '{service}'."
         if fields["region"] != self._region:
             return f"Credential should be scoped to a valid region, not '{fields['region'][:32]}'."
         signed = fields["headers"].split(";")
@@ -156,16 +156,16 @@ class SignatureCheck:
         canonical = canonical_request(request, fields["headers"], body_hash)
         scope = f"{fields['day']}/{fields['region']}/{fields['service']}/aws4_request"
         text = f"{_ALGORITHM}\n{date}\n{scope}\n{sha256(canonical.encode('latin-1')).hexdigest()}"
-        key = self._signing_key(fields["day"])
+        key = self._signing_key(fields["day"], fields["service"])
         return hmac.compare_digest(hmac.digest(key, text.encode(), "sha256").hex(), fields["signature"])
 
-    def _signing_key(self, day: str) -> bytes:
-        key = self._signing_keys.get(day)
+    def _signing_key(self, day: str, service: str) -> bytes:
+        key = self._signing_keys.get((day, service))
         if key is None:
             key = f"AWS4{self._keys.secret_key}".encode()
-            for part in (day, self._region, "lambda", "aws4_request"):
+            for part in (day, self._region, service, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            self._signing_keys = {day: key}
+            self._signing_keys = {**{k: v for k, v in self._signing_keys.items() if k[0] == day}, (day, service): key}
         return key
 
 

@@ -20,6 +20,7 @@ from lmfunction.local._auth import SignatureCheck
 from lmfunction.local._control import Control, Operation
 from lmfunction.local._http import Answer, Request
 from lmfunction.local._invoke import Invoke, RefusedError
+from lmfunction.local._logs import Logs
 
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE"})
 _UPLOAD_LIMIT: Final = 73_400_320  # a 50 MB package in base64, with room for the rest of the request
@@ -44,20 +45,26 @@ _FAMILIES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """What a request asks for: an operation of the control plane, or Invoke when that is None."""
+    """What a request asks for: an operation of the control plane, or Invoke when that is None.
+
+    `service` is whose operation it is, for which the request must be signed.
+    """
 
     operation: Operation | None
     name: str
     query: str
+    service: str = "lambda"
 
 
 class Front:
     """The Lambda API of one server on one port (an `_http.Application`)."""
 
-    def __init__(self, port: int, signatures: SignatureCheck, invoke: Invoke, control: Control) -> None:
+    def __init__(self, port: int, signatures: SignatureCheck, invoke: Invoke, control: Control, logs: Logs) -> None:
         self._hosts = hosts_of(port)
         self._signatures = signatures
         self._invoke = invoke
+        # The JSON protocol has one path; the operation stands in a header.
+        self._reads_logs = _Route(lambda _name, _query, request: logs.answer(request), "", "", "logs")
         v1 = _wire.API_VERSION
         # Date and what follows the name (None: the collection itself) -> method -> operation.
         self._table: dict[tuple[str, str | None], dict[str, Operation | None]] = {
@@ -89,7 +96,7 @@ class Front:
         """Runs the operation that `admit` found."""
         route: _Route = request.route
         # A body that was too long is gone, so its signature cannot be verified; this answer tells nothing either.
-        refused = _too_large(route) if request.oversized else self._signatures.refusal(request)
+        refused = _too_large(route) if request.oversized else self._signatures.refusal(request, route.service)
         if refused is not None:
             reply(refused)
             return
@@ -104,6 +111,8 @@ class Front:
     def _route(self, request: Request) -> _Route | Answer:
         if request.method not in _METHODS:
             return _not_allowed(request.method)
+        if request.target == "/" and request.method == "POST":
+            return self._reads_logs
         path, _, query = request.target.partition("?")
         if not path.startswith("/"):
             return refusal(400, "BadRequestException", "The request target must be a path.")

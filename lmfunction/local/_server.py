@@ -24,6 +24,7 @@ from lmfunction.local._http import Limits
 from lmfunction.local._invocation import Invocation, Outcome
 from lmfunction.local._invoke import Invoke
 from lmfunction.local._log_store import LogStore
+from lmfunction.local._logs import Logs
 from lmfunction.local._process import compile_loop
 from lmfunction.local._settings import Settings
 from lmfunction.local._variables import Host
@@ -72,6 +73,7 @@ class Server:
             SignatureCheck(self.keys, settings.region),
             Invoke(functions, self._fleet, self._events, self._told),
             Control(functions, self._fleet, root, settings.concurrency),
+            Logs(self.logs, settings.region, settings.account),
         )
         limits = Limits(
             head_seconds=settings.head_seconds, body_seconds=settings.body_seconds, connections=settings.connections
