@@ -113,8 +113,11 @@ def parse_report(log: str | None) -> Report | None:
     )
 
 
-def format_report(request_id: str, report: Report) -> str:
-    """The REPORT line for `report`, ending in a tab and a newline as Lambda writes it."""
+def format_report(request_id: str, report: Report, *, status: str = "") -> str:
+    """The REPORT line for `report`, ending in a tab and a newline as Lambda writes it.
+
+    `status` is what follows the figures when the runtime itself failed; no tab comes after that.
+    """
     parts = [
         f"REPORT RequestId: {request_id}",
         f"Duration: {report.duration_ms or 0:.2f} ms",
@@ -124,7 +127,7 @@ def format_report(request_id: str, report: Report) -> str:
     ]
     if report.init_duration_ms is not None:
         parts.append(f"Init Duration: {report.init_duration_ms:.2f} ms")
-    return "\t".join(parts) + "\t\n"
+    return "\t".join([*parts, status]) + "\n"
 
 
 def _number(text: str | None) -> float | None:

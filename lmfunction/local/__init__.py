@@ -14,7 +14,7 @@ Imports inside this folder point down only::
         |
      _fleet ---- _source                which environment runs what, and how many at once; has its source changed
         |
-     _environment                       one execution environment: init, invoke, timeout, restart
+     _environment --- _log_lines        one execution environment: init, invoke, timeout, restart; what it logs
       /        \
   _process   _runtime_api               the operating system's process; the Runtime API it polls
         |
@@ -22,7 +22,8 @@ Imports inside this folder point down only::
         |
   _invocation  _functions  _variables  _settings  _auth  _addresses                           values and rules
         |
-  _aliases  _event_config  _answers  _http  _log_store
+  _aliases  _event_config  _logging_config  _answers  _http  _log_store  _log_frames  _memory_watch
 
-`_loop` is the Python runtime that runs inside an environment; it imports nothing of this package.
+`_loop` is the Python runtime that runs inside an environment, and `_json_log` a part of it; they import nothing of
+this package.
 """

@@ -13,19 +13,30 @@ from pathlib import Path
 
 from lmfunction.local._functions import Configuration
 from lmfunction.local._invocation import (
+    EXIT_ERROR,
+    OUT_OF_MEMORY,
+    TIMED_OUT,
     UNHANDLED,
     Invocation,
-    Measured,
     Outcome,
     error_payload,
-    exit_line,
+    error_type,
     exit_payload,
-    log_tail,
-    report_of,
-    timeout_line,
     timeout_payload,
     too_large_payload,
 )
+from lmfunction.local._log_lines import (
+    Measured,
+    end_events,
+    exit_line,
+    init_line,
+    log_tail,
+    report_of,
+    start_event,
+    status_of,
+    timeout_line,
+)
+from lmfunction.local._memory_watch import MemoryWatch
 from lmfunction.local._process import RuntimeProcess
 from lmfunction.local._runtime_api import RuntimeApi
 from lmfunction.local._variables import Host, log_stream_name, runtime_variables
@@ -63,6 +74,9 @@ class Environment:
         self._stream = host.logs.stream(configuration.name, log_stream_name(configuration))
         self._logged = False  # whether the invocation's START is written
         self._memory_at = 0.0
+        self._memory_watch: MemoryWatch | None = None
+        self._out_of_memory = False
+        self._failure = ""  # the error type when it was not the handler that failed
         self._reports_init = True  # only an environment's first start is reported as Init Duration
 
     def run(self, invocation: Invocation) -> None:
@@ -108,9 +122,11 @@ class Environment:
         invocation = self._invocation
         if invocation is None or self._process is None:
             return
-        log = self._process.take_log() if invocation.wants_log else b""
+        self._failure = error_type(payload)
+        self._init_log += self._process.take_log() + self._log_last(init_line(self._elapsed_ms(), self._failure))
+        memory = self._process.memory_mb()
         self._abandon()
-        self._finish(invocation, payload, UNHANDLED, log)
+        self._finish(invocation, payload, UNHANDLED, b"", memory)
 
     # -- the process's life
 
@@ -127,27 +143,34 @@ class Environment:
                 lambda status: self._exited(process, api, status),
                 on_log=self._stream.write,
                 python=self._host.python,
+                client=self._host.python_loop,
             )
         except OSError as e:
             self._abandon()
             assert self._invocation is not None
             text = f"RequestId: {self._invocation.request_id} Error: the runtime could not be started: {e}"
-            self._finish(self._invocation, error_payload("Runtime.InvalidEntrypoint", text), UNHANDLED)
+            self._failure = "Runtime.InvalidEntrypoint"
+            self._finish(self._invocation, error_payload(self._failure, text), UNHANDLED)
             return
         self._process = process
+        self._out_of_memory = False
+        if self._host.enforce_memory:
+            self._memory_watch = MemoryWatch(process.pid, self.configuration.memory_size, self._exceed_memory)
         self._arm(seconds, expired)
 
     def _initialised(self) -> None:
         self._initialising = False
         self._disarm()
         if self._reports_init:
-            self._init_ms = (time.perf_counter() - self._began) * 1000
-            self._init_log = self._process.take_log() if self._process is not None else b""
+            self._init_ms = self._elapsed_ms()
+            self._init_log += self._process.take_log() if self._process is not None else b""
         self._reports_init = False
 
     def _init_expired(self) -> None:
         """As AWS does: initialisation starts over, now within the function's own time."""
         self._reports_init = False
+        log = self._process.take_log() if self._process is not None else b""
+        self._init_log += log + self._log_last(init_line(self._elapsed_ms(), TIMED_OUT))
         self._abandon()
         self._start(self.configuration.timeout, self._time_out)
 
@@ -161,20 +184,28 @@ class Environment:
         invocation, unread = self._invocation, not self._handed_over and not self._initialising
         log, memory = process.take_log(), process.peak_mb
         self._process = self._api = None
+        self._rest_memory_watch()
         if invocation is None:
             return
         self._disarm()
         if unread:  # it had answered the event before, and never saw this one
             self._start(self._init_seconds, self._init_expired)
             return
-        log += self._log_last(exit_line(invocation, status))
-        self._finish(invocation, exit_payload(invocation, status), UNHANDLED, log, memory)
+        kind = self._failure = OUT_OF_MEMORY if self._out_of_memory else EXIT_ERROR
+        if self._initialising:
+            self._init_log += log + self._log_last(init_line(self._elapsed_ms(), kind))
+            log = b""
+        log += self._log_last(exit_line(invocation, status, kind))
+        if self._out_of_memory:
+            memory = self.configuration.memory_size
+        self._finish(invocation, exit_payload(invocation, status, kind), UNHANDLED, log, memory)
 
     def _abandon(self) -> None:
         """Kills the process and forgets it; its end is still awaited by itself."""
         process, api = self._process, self._api
         self._process = self._api = None
         self._initialising = False
+        self._rest_memory_watch()
         if process is not None:
             process.kill()
         if api is not None:
@@ -187,6 +218,8 @@ class Environment:
         assert self._process is not None
         if invocation.wants_log:
             self._process.take_log()  # what was written since the last response belongs to nobody's tail
+        if self._memory_watch is not None:
+            self._memory_watch.look()
         self._handed_over = True
         self._log_start(invocation)
         self._began = time.perf_counter()
@@ -200,6 +233,7 @@ class Environment:
             return
         memory = process.memory_mb()
         process.kill()
+        self._failure = TIMED_OUT
         log = process.take_log()
         self._abandon()
         log += self._log_last(timeout_line(invocation))
@@ -213,23 +247,41 @@ class Environment:
         log: bytes | None = None,
         memory_mb: int | None = None,
     ) -> None:
-        duration_ms = (time.perf_counter() - self._began) * 1000
+        duration_ms = self._elapsed_ms()
+        if self._failure == TIMED_OUT:  # as AWS reports it, however late the clock was
+            duration_ms = self.configuration.timeout * 1000.0
         self._disarm()
+        if self._memory_watch is not None:
+            self._memory_watch.rest()
         process = self._process
         if process is not None:
             process.read_log()
             memory_mb = self._memory(process, exactly=invocation.wants_log) if memory_mb is None else memory_mb
-        measured = Measured(duration_ms, memory_mb or 0, self._init_ms)
+        measured = Measured(duration_ms, memory_mb or 0, self._init_ms, self._failure)
         tail = b""
         if invocation.wants_log:
             log = process.take_log() if log is None and process is not None else log
             tail = log_tail(invocation, self._init_log, log or b"", measured)
         self._log_start(invocation)
-        self._stream.end(invocation.request_id, report_of(invocation, measured))
+        self._log_end(invocation, measured)
         self._invocation, self._handed_over, self._logged = None, False, False
-        self._init_ms, self._init_log = None, b""
+        self._init_ms, self._init_log, self._failure = None, b"", ""
         self._on_free(self)
         invocation.done(Outcome(payload, error, tail, duration_ms, measured.memory_mb, measured.init_ms))
+
+    def _elapsed_ms(self) -> float:
+        return (time.perf_counter() - self._began) * 1000
+
+    def _exceed_memory(self) -> None:
+        """As AWS does, the process is killed in the middle of what it does."""
+        if self._process is not None:
+            self._out_of_memory = True
+            self._process.kill()
+
+    def _rest_memory_watch(self) -> None:
+        if self._memory_watch is not None:
+            self._memory_watch.rest()
+            self._memory_watch = None
 
     def _memory(self, process: RuntimeProcess, *, exactly: bool) -> int:
         """The process's peak, which is looked up ten times a second at most unless somebody is told it `exactly`."""
@@ -242,7 +294,18 @@ class Environment:
     def _log_start(self, invocation: Invocation) -> None:
         if not self._logged:
             self._logged = True
-            self._stream.start(invocation.request_id, invocation.configuration.version)
+            if self.configuration.logging.is_json:
+                self._stream.write(start_event(invocation))
+            else:
+                self._stream.start(invocation.request_id, invocation.configuration.version)
+
+    def _log_end(self, invocation: Invocation, measured: Measured) -> None:
+        if self.configuration.logging.is_json:
+            self._stream.flush()
+            self._stream.write(end_events(invocation, measured))
+        else:
+            report, status = report_of(invocation, measured), status_of(measured.failure)
+            self._stream.end(invocation.request_id, report, status)
 
     def _log_last(self, line: bytes) -> bytes:
         """Writes what Lambda itself says about the end; gives it back."""

@@ -14,8 +14,10 @@ from lmfunction._names import partition_of
 from lmfunction.local._aliases import Alias
 from lmfunction.local._answers import new_request_id
 from lmfunction.local._event_config import NO_EVENT_CONFIG, EventInvokeConfig
+from lmfunction.local._logging_config import TEXT_LOG, LoggingConfig
 
 LATEST: Final = "$LATEST"
+PER_TENANT: Final = "PER_TENANT"
 OWN_RUNTIME: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -51,6 +53,8 @@ class Configuration:
     live: bool = False
     layers: tuple[Layer, ...] = ()
     version: str = LATEST
+    logging: LoggingConfig = TEXT_LOG
+    per_tenant: bool = False
     revision_id: str = field(default_factory=new_request_id)
     last_modified: str = field(
         default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
@@ -85,8 +89,10 @@ class Configuration:
             "Architectures": ["arm64" if os.uname().machine in ("arm64", "aarch64") else "x86_64"],
             "EphemeralStorage": {"Size": 512},
             "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
-            "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{self.name}"},
+            "LoggingConfig": self.logging.to_api(self.name),
         }
+        if self.per_tenant:
+            shown["TenancyConfig"] = {"TenantIsolationMode": PER_TENANT}
         if self.layers:
             shown["Layers"] = [{"Arn": layer.arn, "CodeSize": layer.code_size} for layer in self.layers]
         if self.variables:

@@ -1,23 +1,24 @@
-"""One invocation and its outcome, with the log and the error payloads that Lambda itself writes.
+"""One invocation and its outcome, with the error payloads that Lambda itself writes.
 
-Source of the texts: payloads and log tails recorded from AWS.
+Source of the texts: payloads recorded from AWS.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from lmfunction import _wire
 from lmfunction.local._functions import Configuration
 
 UNHANDLED: Final = "Unhandled"
+TIMED_OUT: Final = "Sandbox.Timedout"
+EXIT_ERROR: Final = "Runtime.ExitError"
+OUT_OF_MEMORY: Final = "Runtime.OutOfMemory"
 
 
 @dataclass(slots=True)
@@ -53,15 +54,6 @@ class Outcome:
     init_ms: float | None = None
 
 
-@dataclass(slots=True)
-class Measured:
-    """The figures for the REPORT line: times in ms, memory in MB. `init_ms` only for a cold start."""
-
-    duration_ms: float
-    memory_mb: int
-    init_ms: float | None = None
-
-
 def error_payload(kind: str, message: str) -> bytes:
     """The payload of an error that Lambda reports in the function's place."""
     return json.dumps({"errorType": kind, "errorMessage": message}, separators=(",", ":")).encode()
@@ -69,12 +61,12 @@ def error_payload(kind: str, message: str) -> bytes:
 
 def timeout_payload(invocation: Invocation) -> bytes:
     """The payload after the function's time was up."""
-    return error_payload("Sandbox.Timedout", f"RequestId: {invocation.request_id} Error: {_timeout_text(invocation)}")
+    return error_payload(TIMED_OUT, f"RequestId: {invocation.request_id} Error: {timeout_text(invocation)}")
 
 
-def exit_payload(invocation: Invocation, status: int) -> bytes:
+def exit_payload(invocation: Invocation, status: int, kind: str = EXIT_ERROR) -> bytes:
     """The payload after the runtime process ended; `status` is negative for a signal, as in `subprocess`."""
-    return error_payload("Runtime.ExitError", _exit_text(invocation, status))
+    return error_payload(kind, exit_text(invocation, status))
 
 
 def too_large_payload() -> bytes:
@@ -89,36 +81,13 @@ def too_large_payload() -> bytes:
     ).encode()
 
 
-def timeout_line(invocation: Invocation) -> bytes:
-    """What the log says about a timeout."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return f"{now} {invocation.request_id} {_timeout_text(invocation)}\n\n".encode()
-
-
-def exit_line(invocation: Invocation, status: int) -> bytes:
-    """What the log says about a runtime process that ended."""
-    return f"{_exit_text(invocation, status)}\nRuntime.ExitError\n".encode()
-
-
-def report_of(invocation: Invocation, measured: Measured) -> _wire.Report:
-    """The figures of the REPORT line."""
-    return _wire.Report(
-        duration_ms=measured.duration_ms,
-        billed_duration_ms=math.ceil(measured.duration_ms),
-        memory_size_mb=invocation.configuration.memory_size,
-        max_memory_used_mb=measured.memory_mb,
-        init_duration_ms=measured.init_ms,
-    )
-
-
-def log_tail(invocation: Invocation, before: bytes, written: bytes, measured: Measured) -> bytes:
-    """The last 4,096 bytes of the log: what was written during init, START, what was written since, END, REPORT."""
-    report = report_of(invocation, measured)
-    start = f"START RequestId: {invocation.request_id} Version: {invocation.configuration.version}\n"
-    if written and not written.endswith(b"\n"):
-        written += b"\n"
-    end = f"END RequestId: {invocation.request_id}\n" + _wire.format_report(invocation.request_id, report)
-    return (before + start.encode() + written + end.encode())[-_wire.LOG_TAIL_LIMIT :]
+def error_type(payload: bytes) -> str:
+    """The error type in an error that a runtime reported; an empty text when it has none."""
+    try:
+        kind = json.loads(payload)["errorType"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""
+    return kind if isinstance(kind, str) else ""
 
 
 def deadline_ms(invocation: Invocation) -> int:
@@ -126,11 +95,13 @@ def deadline_ms(invocation: Invocation) -> int:
     return int((time.time() + invocation.configuration.timeout) * 1000)
 
 
-def _timeout_text(invocation: Invocation) -> str:
+def timeout_text(invocation: Invocation) -> str:
+    """How Lambda says that the function's time was up."""
     return f"Task timed out after {invocation.configuration.timeout:.2f} seconds"
 
 
-def _exit_text(invocation: Invocation, status: int) -> str:
+def exit_text(invocation: Invocation, status: int) -> str:
+    """How Lambda says that the runtime process ended; `status` is negative for a signal, as in `subprocess`."""
     start = f"RequestId: {invocation.request_id} Error: Runtime exited"
     if status == 0:
         return f"{start} without providing a reason"

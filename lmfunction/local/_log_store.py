@@ -33,14 +33,16 @@ class Started(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """What END and REPORT say."""
+    """What END and REPORT say; `status` is how REPORT ends when the runtime has failed."""
 
     request_id: str
     report: _wire.Report
+    status: str = ""
 
     def texts(self) -> tuple[str, ...]:
         """The two lines."""
-        return (f"END RequestId: {self.request_id}\n", _wire.format_report(self.request_id, self.report))
+        report = _wire.format_report(self.request_id, self.report, status=self.status)
+        return (f"END RequestId: {self.request_id}\n", report)
 
 
 class Event(NamedTuple):
@@ -133,10 +135,10 @@ class Stream:
             self._line(self._rest)
             self._rest = b""
 
-    def end(self, request_id: str, report: _wire.Report) -> None:
+    def end(self, request_id: str, report: _wire.Report, status: str = "") -> None:
         """An invocation has ended, and with it its last line."""
         self.flush()
-        self._log_of().add(self.name, Ended(request_id, report))
+        self._log_of().add(self.name, Ended(request_id, report, status))
 
     def _line(self, data: bytes) -> None:
         text = data.decode("utf-8", "replace") + "\n"

@@ -1,8 +1,9 @@
-"""The Python runtime of the embedded Lambda: `python _loop.py FD`, inside an execution environment.
+"""The Python runtime of the embedded Lambda: `python _loop.py FD [awslambdaric]`, inside an execution environment.
 
 A script on its own that imports nothing of lmfunction. It polls the Runtime API for events and runs the handler with
-them; payloads, errors and log lines are those of AWS's own runtime client (awslambdaric 4.2). FD is the reading end
-of a pipe that ends with the server, and with it this process and its children.
+them; payloads, errors and log lines are those of AWS's own runtime client (awslambdaric 4.2), to which it hands over
+when the second word says so. FD is the reading end of a pipe that ends with the server, and with it this process and
+its children.
 
 The answer to one event and the request for the next go out together: that saves a wake-up on each side.
 """
@@ -28,11 +29,21 @@ _NEXT = f"GET {_BASE}/invocation/next HTTP/1.1\r\nHost: {_API}\r\n\r\n".encode()
 _F_SETSIG = 10  # fcntl.h of Linux; Python has no name for it
 # Since Python 3.12, AWS's runtime writes characters as they are.
 _ENSURE_ASCII = os.environ.get("AWS_EXECUTION_ENV", "") in {f"AWS_Lambda_python3.{n}" for n in range(12)}
+_JSON_LOG = os.environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
 _DECIMAL_MARK = os.urandom(12).hex()
 _NO_BREAK_SPACE = "\u00a0"
+_UNHANDLED_AT_INIT = (
+    "LAMBDA_WARNING: Unhandled exception. The most likely cause is an issue in the function code. However, in rare "
+    "cases, a Lambda runtime update can cause unexpected function behavior. For functions using managed runtimes, "
+    "runtime updates can be triggered by a function change, or can be applied automatically. To determine if the "
+    "runtime has been updated, check the runtime version in the INIT_START log entry. If this error correlates with a "
+    "change in the runtime version, you may be able to mitigate this error by temporarily rolling back to the previous "
+    "runtime version. For more information, see https://docs.aws.amazon.com/lambda/latest/dg/runtimes-update.html\r"
+)
 
 _OWN_FILE = (lambda: 0).__code__.co_filename  # not `__file__`, which is elsewhere when this runs compiled
 _current_request = ""
+_current_tenant: str | None = None
 
 
 class Fault(Exception):  # noqa: N818 - the word of Lambda's own runtime
@@ -113,6 +124,9 @@ class ClientContext(Named):
         self.client = Client(self.client) if self.client is not None else None
 
 
+_W3C = ("traceparent", "tracestate", "baggage")
+
+
 class LambdaContext:
     """What a handler is told about its invocation."""
 
@@ -128,6 +142,8 @@ class LambdaContext:
         self.tenant_id = headers.get("lambda-runtime-aws-tenant-id")
         self._deadline_ms = int(headers.get("lambda-runtime-deadline-ms", "0"))
         context = _json_header(headers.get("lambda-runtime-client-context"), "Client Context")
+        trace = context.pop("w3c", None) if isinstance(context, dict) else None
+        self._w3c = {k: v for k, v in trace.items() if k in _W3C and isinstance(v, str)} if trace else {}
         self.client_context = ClientContext(context) if context is not None else None
         identity = _json_header(headers.get("lambda-runtime-cognito-identity"), "Cognito Identity") or {}
         self.identity = CognitoIdentity(
@@ -141,9 +157,13 @@ class LambdaContext:
         """Milliseconds left until the function is stopped."""
         return max(self._deadline_ms - int(time.time() * 1000), 0)
 
+    def w3c(self) -> dict[str, str]:
+        """The caller's W3C trace context, from `w3c` of the client context."""
+        return dict(self._w3c)
+
     def log(self, message: object) -> None:
-        """Writes `message` to the log as it is."""
-        sys.stdout.write(str(message))
+        """Writes `message` to the log as an entry of its own."""
+        _write(str(message))
 
     def __repr__(self) -> str:
         names = ["aws_request_id", "log_group_name", "log_stream_name", "function_name", "memory_limit_in_mb"]
@@ -166,34 +186,51 @@ def _json_header(text: str | None, name: str) -> Any:
 class _RequestFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.aws_request_id = _current_request
+        record.tenant_id = _current_tenant
         return True
 
 
 class _LogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stdout.write(self.format(record))
+        _write(self.format(record))
+
+
+def _write(entry: str) -> None:
+    sys.stdout.write(entry if entry.endswith("\n") else entry + "\n")
 
 
 def set_up_logging() -> None:
-    """Gives the root logger the handler that Lambda gives it."""
+    """Gives the root logger the handler that Lambda gives it, and the level that the function is configured with."""
     logging.Formatter.converter = time.gmtime
     handler = _LogHandler()
-    text = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
-    handler.setFormatter(logging.Formatter(text, "%Y-%m-%dT%H:%M:%S"))
+    if _JSON_LOG:
+        from _json_log import JsonFormatter  # type: ignore[import-not-found]  # beside this script when it runs
+
+        handler.setFormatter(JsonFormatter())
+    else:
+        text = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n"
+        handler.setFormatter(logging.Formatter(text, "%Y-%m-%dT%H:%M:%S"))
     handler.addFilter(_RequestFilter())
-    logging.getLogger().addHandler(handler)
+    root = logging.getLogger()
+    level = os.environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper().replace("TRACE", "DEBUG")
+    if isinstance(logging.getLevelName(level), int):
+        root.setLevel(level)
+    root.addHandler(handler)
 
 
 def log_error(error: dict[str, Any]) -> None:
-    """Writes an error as Lambda writes it: indentation in no-break spaces."""
-    lines = [": ".join(part for part in ("[ERROR] " + error["errorType"], error["errorMessage"]) if part)]
-    if error["stackTrace"] is not None:
-        lines.append("Traceback (most recent call last):")
-        for entry in error["stackTrace"]:
-            for line in entry.splitlines() or [""]:
-                text = line.lstrip(" ")
-                lines.append(_NO_BREAK_SPACE * (len(line) - len(text)) + text)
-    sys.stdout.write("\n".join(lines) + "\n")
+    """Writes an error as Lambda writes it: as JSON, or as text with its indentation in no-break spaces."""
+    if _JSON_LOG:
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        _write(_ENCODER.encode({"timestamp": now, "level": "ERROR", **error}))
+        return
+    first = ": ".join(part for part in ("[ERROR] " + error["errorType"], error["errorMessage"]) if part)
+    lines = [first, "Traceback (most recent call last):"]
+    for entry in error["stackTrace"]:
+        for line in entry.splitlines() or [""]:
+            text = line.lstrip(" ")
+            lines.append(_NO_BREAK_SPACE * (len(line) - len(text)) + text)
+    _write("\n".join(lines))
 
 
 # -- the handler and its results
@@ -362,19 +399,35 @@ def handle(handler: Callable[[Any, LambdaContext], Any], headers: dict[str, str]
     return post(f"invocation/{request_id}/error", _ENCODER.encode(error).encode("utf-8", "backslashreplace"))
 
 
+def run_awslambdaric() -> NoReturn:
+    """Runs AWS's own runtime client in our place.
+
+    Its log frames go down the same pipe as what is printed, so that both stay in order.
+    """
+    run = importlib.import_module("awslambdaric.__main__").main
+
+    sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
+    os.environ["_LAMBDA_TELEMETRY_LOG_FD"] = str(os.dup(1))
+    run(["awslambdaric", os.environ["_HANDLER"]])
+    sys.exit(1)  # it never returns
+
+
 def main() -> NoReturn:
-    global _current_request
+    global _current_request, _current_tenant
     die_with_server(int(sys.argv[1]))
     for stream in (sys.stdout, sys.stderr):
         assert isinstance(stream, io.TextIOWrapper)
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
+    if sys.argv[2:] == ["awslambdaric"]:
+        run_awslambdaric()
     set_up_logging()
+    sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
     api = RuntimeApi()
     try:
         handler = load_handler(os.environ["_HANDLER"])
     except Exception as e:
         error = error_of(e, "")
+        logging.warning(_UNHANDLED_AT_INIT)
         log_error(error)
         api.send(post("init/error", json.dumps(error).encode()))
         api.receive()
@@ -386,6 +439,7 @@ def main() -> NoReturn:
             api.receive()
         headers, body = api.receive()
         _current_request = headers["lambda-runtime-aws-request-id"]
+        _current_tenant = headers.get("lambda-runtime-aws-tenant-id")
         os.environ["_X_AMZN_TRACE_ID"] = headers.get("lambda-runtime-trace-id", "")
         answer = handle(handler, headers, body)
         sys.stdout.flush()

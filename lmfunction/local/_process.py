@@ -21,33 +21,39 @@ from pathlib import Path
 from typing import Final
 
 from lmfunction._text import one_line
+from lmfunction.local._log_frames import LogFrames
+from lmfunction.local._settings import AWSLAMBDARIC, OWN_LOOP
 
-LOOP: Final = Path(__file__).with_name("_loop.py")
+_SCRIPTS: Final = ("_loop", "_json_log")
 _LOG_KEPT: Final = 8_192
 _READ_SIZE: Final = 65_536
 
 
 def compile_loop(folder: Path, python: str = sys.executable) -> Path:
-    """The runtime loop compiled into `folder` for the interpreter; as a script each process would compile it anew.
+    """The runtime loop, compiled into `folder` for the interpreter with what it may import.
 
+    As a script it would be compiled anew by each process. `folder` is LAMBDA_RUNTIME_DIR and holds nothing else.
     Raises OSError for an interpreter that does not run, or cannot run the loop.
     """
-    if python != sys.executable:
-        compiled = folder / "_loop.pyc"
-        program = "import py_compile, sys; py_compile.compile(sys.argv[1], cfile=sys.argv[2], doraise=True)"
+    compiled = {str(Path(__file__).with_name(f"{name}.py")): str(folder / f"{name}.pyc") for name in _SCRIPTS}
+    if python == sys.executable:
+        for source, target in compiled.items():
+            py_compile.compile(source, cfile=target, doraise=True)
+    else:
+        program = "import py_compile, sys; [py_compile.compile(s, t, doraise=True) for s, t in eval(sys.argv[1])]"
         done = subprocess.run(  # noqa: S603 - the interpreter that the user chose
-            [python, "-c", program, str(LOOP), str(compiled)], capture_output=True, text=True, check=False
+            [python, "-c", program, repr(list(compiled.items()))], capture_output=True, text=True, check=False
         )
         if done.returncode:
             raise OSError(errno.ENOEXEC, f"{python} cannot run functions: {one_line(done.stderr, 200)}")
-        return compiled
-    return Path(str(py_compile.compile(str(LOOP), cfile=str(folder / "_loop.pyc"), doraise=True)))
+    return folder / f"{_SCRIPTS[0]}.pyc"
 
 
 class RuntimeProcess:
     """A running `_loop.py`. `on_exit` is called once, in the event loop, with the exit status (negative: signal).
 
-    `on_log` hears what the process writes, as it comes. `python` is the interpreter.
+    `on_log` hears what the process writes, as it comes. `python` is the interpreter, and `client` the word that
+    has the loop hand over to another runtime client (see there).
     """
 
     def __init__(
@@ -59,18 +65,21 @@ class RuntimeProcess:
         *,
         on_log: Callable[[bytes], None],
         python: str,
+        client: str = OWN_LOOP,
     ) -> None:
         self.peak_mb = 0
         self._loop = asyncio.get_running_loop()
         self._on_exit = on_exit
         self._on_log = on_log
         self._log = bytearray()
+        words = () if client == OWN_LOOP else (client,)
+        self._frames = LogFrames() if client == AWSLAMBDARIC else None
         self._log_fd, log_end = os.pipe()
         life_end, self._life_fd = os.pipe()
         os.set_blocking(self._log_fd, False)
         try:
             self._popen = subprocess.Popen(  # noqa: S603 - our own script, by the interpreter that the user chose
-                [python, "-P", "-u", str(script), str(life_end)],
+                [python, "-P", "-u", str(script), str(life_end), *words],
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -128,8 +137,12 @@ class RuntimeProcess:
             except (BlockingIOError, InterruptedError):
                 return
             if not data:
+                if self._frames is not None:
+                    self._log += self._frames.rest()
                 self._close_log()
                 return
+            if self._frames is not None:
+                data = self._frames.plain(data)
             self._on_log(data)
             self._log += data
             if len(self._log) > 2 * _LOG_KEPT:

@@ -122,9 +122,9 @@ class RuntimeApi:
             self._sandbox.process_polls(self)
         elif request.method == "POST" and (found := _RESULT.fullmatch(request.target)):
             error = found["kind"] == "error"
-            oversized = request.oversized
-            known = self._sandbox.process_responds(found["id"], request.body, error=error, oversized=oversized)
-            reply(_result_answer(known=known, oversized=oversized))
+            known = self._sandbox.process_responds(found["id"], request.body, error=error, oversized=request.oversized)
+            # Accepted even when it was too long: awslambdaric ends on any other status, and AWS keeps the environment.
+            reply(_ACCEPTED if known else _error(400, "InvalidRequestID", "Invalid request ID"))
         elif request.method == "POST" and request.target == _INIT_ERROR:
             self._sandbox.process_fails_to_start(request.body)
             reply(_ACCEPTED)
@@ -134,15 +134,6 @@ class RuntimeApi:
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._listener.connection, sock=self._listening)
-
-
-def _result_answer(*, known: bool, oversized: bool) -> Answer:
-    if not known:
-        return _error(400, "InvalidRequestID", "Invalid request ID")
-    if oversized:
-        text = f"Exceeded maximum allowed payload size ({_wire.SYNC_RESPONSE_LIMIT} bytes)."
-        return _error(413, "RequestEntityTooLarge", text)
-    return _ACCEPTED
 
 
 def _error(status: int, kind: str, message: str) -> Answer:

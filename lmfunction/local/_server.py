@@ -62,8 +62,17 @@ class Server:
         functions = Functions(settings.region, settings.account)
         _add_functions(functions, settings)
         self.logs = LogStore()
+        runtime = root / "runtime"
+        runtime.mkdir()
         host = Host(
-            settings.region, self.url, self.keys, compile_loop(root, settings.python), settings.python, self.logs
+            settings.region,
+            self.url,
+            self.keys,
+            compile_loop(runtime, settings.python),
+            settings.python,
+            self.logs,
+            settings.python_loop,
+            settings.enforce_memory,
         )
         self._fleet = Fleet(host, settings, functions, root)
         self._events = EventQueue(self._fleet, functions, settings.retry_delays, self._event_told)

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Final, Self
 
 ACCOUNT: Final = "000000000000"
+OWN_LOOP: Final = "own"
+AWSLAMBDARIC: Final = "awslambdaric"
+PYTHON_LOOPS: Final = (OWN_LOOP, AWSLAMBDARIC)
 RUNTIME_VERSIONS: Final = range(9, 16)
 
 
@@ -26,7 +29,9 @@ class Settings:
 
     `port` 0 takes a free one. `concurrency` is the account's limit on invocations that run at once. `retry_delays`
     are the waits before the further attempts of an asynchronous invocation (AWS: 60 and 120). `python` is the
-    interpreter that runs Python functions.
+    interpreter that runs Python functions, and `python_loop` the runtime client in it: ours, or `awslambdaric`, which
+    has to be installed there. `enforce_memory` has a process killed that takes more memory than its function has (on
+    Linux).
     """
 
     region: str = "us-east-1"
@@ -40,6 +45,8 @@ class Settings:
     body_seconds: float = 60.0
     connections: int = 2_000
     python: str = sys.executable
+    python_loop: str = OWN_LOOP
+    enforce_memory: bool = False
     functions: tuple[LocalFunction, ...] = field(default=())
 
     def to_json(self) -> str:

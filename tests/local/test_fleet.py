@@ -9,7 +9,8 @@ import pytest
 
 from lmfunction._wire import parse_report
 from lmfunction.local._functions import Configuration, Function, Functions
-from lmfunction.local._invocation import Invocation, Measured, exit_payload, log_tail
+from lmfunction.local._invocation import Invocation, exit_payload
+from lmfunction.local._log_lines import Measured, log_tail
 from lmfunction.local._server import _remove_leftovers
 from lmfunction.local._settings import LocalFunction, Settings
 
