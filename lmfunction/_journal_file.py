@@ -1,0 +1,316 @@
+"""A journal's files: the SQLite database, and the mark beside it.
+
+The database is in WAL mode with every commit forced to the disk. Never is it opened by plain `open()` in a process that
+has it open by SQLite: closing that file would drop the locks that SQLite holds on it. Who only looks opens it
+read-only; one connection writes, since SQLite before 3.51.3 can damage a WAL file that two connections write at once.
+Network file systems lack the shared memory that WAL needs: there it is a rollback journal, and nobody else may look.
+
+SQLite passes over the damaged end of a WAL file in silence, and so it does over one that is missing: what was committed
+last is gone then, and what was sent would be sent again. The mark tells: it holds the number of the last commit, which
+is written behind each commit, so that it is never ahead of what is on the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from lmfunction._locks import SAFELY
+from lmfunction._text import one_line
+from lmfunction._user_files import make_private_folder
+from lmfunction.errors import JournalError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+APPLICATION: Final = int.from_bytes(b"LMfJ", "big")
+VERSION: Final = 1
+_OLDEST: Final = (3, 37)  # STRICT tables
+_PATIENCE: Final = 5.0
+# File systems of a network, by the names that Linux gives them; those of FUSE are `fuse.NAME`.
+_OF_A_NETWORK: Final = frozenset(
+    ["nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "gpfs", "9p", "beegfs"]
+)
+_SETTINGS: Final = (
+    "trusted_schema = OFF",
+    "mmap_size = 0",
+    "foreign_keys = ON",
+    "synchronous = FULL",
+    "fullfsync = ON",
+    "checkpoint_fullfsync = ON",
+    "wal_autocheckpoint = 1000",
+)
+
+
+class Database(Protocol):
+    """What is asked of a connection; sqlite3's is one."""
+
+    def execute(self, statement: str, values: Any = ..., /) -> Any:
+        """Runs one statement."""
+
+    def close(self) -> None:
+        """Closes it."""
+
+
+def connect(path: str, *, writes: bool) -> Database:
+    """A connection to the database at `path`, which must exist."""
+    import sqlite3  # only who uses a journal pays for it
+
+    # A URI, so that only looking is possible; `?` and `#` in a name would end the path.
+    name = pathlib.Path(path).absolute().as_uri()
+    return sqlite3.connect(
+        f"{name}?mode={'rw' if writes else 'ro'}",
+        uri=True,
+        isolation_level=None,
+        timeout=_PATIENCE,
+        check_same_thread=False,
+        cached_statements=256,
+    )
+
+
+def make_file(path: str) -> None:
+    """Makes an empty file that only its owner can read, and the folders to it; one that exists is left as it is.
+
+    Raises JournalError for a path that leads to something else than a file, such as a symbolic link.
+    """
+    with telling(path):
+        folder = make_private_folder(pathlib.Path(path).absolute().parent)
+        _check_folder(folder, path)
+        _check_file(path)
+        # SQLite would make the file by the umask; the files beside it get the mode that it has.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | SAFELY, 0o600))
+
+
+def check_file(path: str) -> None:
+    """Raises JournalError unless `path` is a file that nobody else can put another in the place of."""
+    with telling(path):
+        _check_folder(pathlib.Path(path).absolute().parent, path)
+        _check_file(path)
+
+
+def open_to_write(path: str, make: Callable[[Database], None], *, shared: bool) -> Database:
+    """The database at `path`; an empty one is filled by `make` in one transaction. `shared` unless it is on a network.
+
+    Raises JournalError for a file that is no journal, or was written by a newer version.
+    """
+    with telling(path):
+        database = connect(path, writes=True)
+        try:
+            if not shared:
+                database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            for setting in _SETTINGS:
+                database.execute(f"PRAGMA {setting}")
+            found = identify(database, path)
+            mode = "WAL" if shared else "DELETE"
+            answer = str(database.execute(f"PRAGMA journal_mode = {mode}").fetchone()[0])
+            if answer.casefold() != mode.casefold():
+                raise JournalError(_told(path, f"the file system does not allow SQLite's mode {mode}"))
+            if not found:
+                database.execute("BEGIN IMMEDIATE")
+                make(database)
+                database.execute(f"PRAGMA application_id = {APPLICATION}")
+                database.execute(f"PRAGMA user_version = {VERSION}")
+                database.execute("COMMIT")
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+
+@contextlib.contextmanager
+def opened_to_read(path: str) -> Iterator[Database]:
+    """The database at `path`, read-only. Raises JournalError for one that is no journal, or holds no run yet."""
+    with telling(path):
+        _check_file(path)
+        if not pathlib.Path(path).exists():
+            raise JournalError(f"There is no journal {_shown(path)}.")
+        database = connect(path, writes=False)
+        try:
+            if not identify(database, path):
+                raise JournalError(f"No run was begun in {_shown(path)}: the file is empty.")
+            yield database
+        finally:
+            database.close()
+
+
+def identify(database: Database, path: str) -> bool:
+    """Whether the database is a journal; False when it is empty. Raises JournalError when it is something else."""
+    import sqlite3
+
+    if sqlite3.sqlite_version_info < _OLDEST:
+        raise JournalError(f"A journal needs SQLite 3.37 or later; this Python has {sqlite3.sqlite_version}.")
+    application, version = (int(_one(database, f"PRAGMA {name}")) for name in ("application_id", "user_version"))
+    if application == 0 and version == 0 and not database.execute("SELECT 1 FROM sqlite_master").fetchone():
+        return False
+    if application != APPLICATION:
+        raise JournalError(f"{_shown(path)} is a database of another program: name another file.")
+    if version > VERSION:
+        raise JournalError(f"{_shown(path)} was written by a newer lmfunction: go on with that one.")
+    return True
+
+
+def damaged(path: str, what: str) -> JournalError:
+    """The error for a journal of which it cannot be told what was sent."""
+    return JournalError(
+        f"The journal is damaged: {one_line(what, 300)}. Nothing was sent: what ran cannot be told from it. "
+        "Export-LMRun shows what can still be read; look into the function's log for the rest.\n  "
+        f"{_shown(path)}"
+    )
+
+
+@contextlib.contextmanager
+def telling(path: str) -> Iterator[None]:
+    """Makes of whatever is wrong with the files an error that says what to do."""
+    import sqlite3
+
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise as_error(path, error) from error
+
+
+def as_error(path: str, error: sqlite3.Error | OSError) -> JournalError:
+    """The error that says what is wrong with the files, and what to do."""
+    import sqlite3
+
+    if isinstance(error, OSError):
+        return JournalError(_told(path, error.strerror or str(error)))
+    if isinstance(error, sqlite3.OperationalError):
+        name = str(getattr(error, "sqlite_errorname", ""))
+        cure = _CURES.get(name.removeprefix("SQLITE_").partition("_")[0], "")
+        return JournalError(_told(path, f"{error}{f' ({name})' if name else ''}", cure))
+    return damaged(path, str(error))
+
+
+_CURES: Final = {
+    "FULL": "The disk is full: make room, then repeat the line with -Resume.",
+    "IOERR": "The disk does not take it: mend that, then repeat the line with -Resume.",
+    "BUSY": "Another process is in it: wait for that one, or stop it.",
+}
+
+
+def network_of(path: str, mounts: str = "/proc/mounts") -> str | None:
+    """The kind of the network's file system that `path` lies on; None where it is a local one, or nobody knows."""
+    try:
+        lines = pathlib.Path(mounts).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    place = os.path.realpath(path)
+    best, kind = "", ""
+    for line in lines:
+        _, mount, found, *_ = [*line.split(" "), "", "", ""]
+        mount = mount.replace("\\040", " ")
+        inside = place == mount or place.startswith(mount.rstrip("/") + "/")
+        if inside and len(mount) >= len(best):
+            best, kind = mount, found
+    return kind if kind in _OF_A_NETWORK or kind.startswith("fuse.") else None
+
+
+@dataclass
+class Mark:
+    """The number of the last commit, in a file beside the journal."""
+
+    path: str
+    descriptor: int
+
+    @classmethod
+    def made(cls, journal: str, number: int) -> Mark:
+        """The mark of a journal that is about to be written, on the disk with its name when this returns."""
+        path = mark_path(journal)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | SAFELY, 0o600)
+        mark = cls(path, descriptor)
+        try:
+            mark.set(number)
+            os.fsync(descriptor)
+            _sync_folder(path)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return mark
+
+    def set(self, number: int) -> None:
+        """Writes the number: into the page cache, which outlives the process but not a loss of power."""
+        data = b"%020d\n" % number
+        if hasattr(os, "pwrite"):
+            os.pwrite(self.descriptor, data, 0)
+        else:
+            os.lseek(self.descriptor, 0, os.SEEK_SET)
+            os.write(self.descriptor, data)
+
+    def close(self, *, remove: bool) -> None:
+        """Lets go of it; a journal that is let go of in order needs none."""
+        os.close(self.descriptor)
+        if remove:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)  # noqa: PTH108 - beside `os.close`
+
+
+def read_mark(journal: str) -> int | None:
+    """The number of the last commit that a journal's owner saw done; None when there is no mark, -1 when it is none."""
+    try:
+        descriptor = os.open(mark_path(journal), os.O_RDONLY | SAFELY)
+    except FileNotFoundError:
+        return None
+    try:
+        return int(os.read(descriptor, 64))
+    except ValueError:
+        return -1
+    finally:
+        os.close(descriptor)
+
+
+def mark_path(journal: str) -> str:
+    """Where a journal's mark is."""
+    return f"{journal}-mark"
+
+
+def _check_folder(folder: pathlib.Path, path: str) -> None:
+    """In a folder that everybody may write, somebody could put a link in the place of a file that SQLite opens."""
+    if sys.platform == "win32":
+        return
+    found = folder.stat()
+    if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+        raise JournalError(
+            _told(path, "everybody may write in its folder", "Take a folder that only you can write in.")
+        )
+
+
+def _check_file(path: str) -> None:
+    for name in (path, f"{path}-wal", f"{path}-shm", f"{path}-journal", mark_path(path)):
+        try:
+            found = os.lstat(name)
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(found.st_mode):
+            kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no file"
+            raise JournalError(_told(path, f"{one_line(pathlib.Path(name).name, 100)} is {kind}"))
+        if sys.platform != "win32" and found.st_uid != os.geteuid() and os.geteuid() != 0:
+            raise JournalError(_told(path, "it belongs to another user"))
+
+
+def _sync_folder(path: str) -> None:
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(pathlib.Path(path).absolute().parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _one(database: Database, statement: str) -> Any:
+    return database.execute(statement).fetchone()[0]
+
+
+def _told(path: str, why: str, cure: str = "") -> str:
+    return f"The journal cannot be used: {one_line(why, 200)}.{f' {cure}' if cure else ''}\n  {_shown(path)}"
+
+
+def _shown(path: str) -> str:
+    return one_line(path, 300)
