@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 import uuid
 import zlib
 from collections.abc import Mapping, Sequence
@@ -55,11 +54,10 @@ class Binding:
             and not (name == "account" and None in (mine, theirs))
         ]
 
-    def write(self, database: Database, created: float | None = None) -> str:
-        """Writes the row of `run`, and gives the run's id."""
+    def write(self, database: Database, tool: str, created: float) -> str:
+        """Writes the row of `run`, begun with `tool`, and gives the run's id."""
         run_id = uuid.uuid4().hex
-        made = time.time() if created is None else created
-        values = (run_id, made, _tool(), *(getattr(self, name) for name in _TOLD), _json(self.settings))
+        values = (run_id, created, tool, *(getattr(self, name) for name in _TOLD), _json(self.settings))
         marks = ", ".join("?" * (len(values) + 2))
         database.execute(f"INSERT INTO run VALUES ({marks})", (1, *values, _sum(values)))  # noqa: S608
         return run_id
@@ -169,9 +167,3 @@ def _json(settings: Mapping[str, Any]) -> str:
 
 def _sum(values: Sequence[Any]) -> int:
     return zlib.crc32(repr(tuple(values)).encode("utf-8", "surrogatepass"))
-
-
-def _tool() -> str:
-    from lmfunction import __version__
-
-    return f"lmfunction {__version__}"

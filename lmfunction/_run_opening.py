@@ -57,7 +57,7 @@ class Opened:
     network: str | None = None
 
 
-def begin(path: str, binding: Binding, times: Times = Times()) -> Opened:  # noqa: B008 - it is frozen
+def begin(path: str, binding: Binding, tool: str = "lmfunction", times: Times = Times()) -> Opened:  # noqa: B008 - it is frozen
     """A new run's journal at `path`. Raises JournalError where there is a run already."""
     make_file(path)
     with _alone(path):
@@ -71,7 +71,7 @@ def begin(path: str, binding: Binding, times: Times = Times()) -> Opened:  # noq
         def make(database: Database) -> None:
             for statement in rows.SCHEMA:
                 database.execute(statement)
-            binding.write(database)
+            binding.write(database, tool, times.clock())
             rows.put_lease(database, lease, totals)
 
         with telling(path):
