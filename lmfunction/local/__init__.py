@@ -20,10 +20,12 @@ Imports inside this folder point down only::
         |
      _connection                        HTTP connections: parsing, order, deadlines
         |
+  _runtimes                              what is started for which runtime
+        |
   _invocation  _functions  _variables  _settings  _auth  _addresses                           values and rules
         |
   _aliases  _event_config  _logging_config  _answers  _http  _log_store  _log_frames  _memory_watch
 
 `_loop` is the Python runtime that runs inside an environment, and `_json_log` a part of it; they import nothing of
-this package.
+this package. `_node_loop.mjs` is that of Node.js.
 """

@@ -32,7 +32,7 @@ from lmfunction.local._functions import Configuration, Function, Functions
 from lmfunction.local._http import Answer, Request
 from lmfunction.local._invoke import RefusedError, find_function, parse_address
 from lmfunction.local._live_code import LIVE_BUCKET, live_folder
-from lmfunction.local._settings import RUNTIME_VERSIONS
+from lmfunction.local._settings import NODE_RUNTIMES, PROVIDED_RUNTIMES, RUNTIME_VERSIONS
 from lmfunction.local._variables import RESERVED
 
 _HANDLER_PATTERN: Final = r"[^\s]+"
@@ -41,7 +41,7 @@ _TIMEOUT_RANGE: Final = (1, 900)
 _MEMORY_RANGE: Final = (128, 10_240)
 _VARIABLES_LIMIT: Final = 4_096
 _PAGE: Final = 50
-_RUNTIMES: Final = tuple(f"python3.{minor}" for minor in RUNTIME_VERSIONS)
+_RUNTIMES: Final = (*(f"python3.{minor}" for minor in RUNTIME_VERSIONS), *NODE_RUNTIMES, *PROVIDED_RUNTIMES)
 
 Operation = Callable[[str, str, Request], Answer]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from lmfunction.local._functions import Configuration
 from lmfunction.local._invocation import (
     EXIT_ERROR,
+    INVALID_ENTRYPOINT,
     OUT_OF_MEMORY,
     TIMED_OUT,
     UNHANDLED,
@@ -39,6 +40,7 @@ from lmfunction.local._log_lines import (
 from lmfunction.local._memory_watch import MemoryWatch
 from lmfunction.local._process import RuntimeProcess
 from lmfunction.local._runtime_api import RuntimeApi
+from lmfunction.local._runtimes import StartError, command_of, start_fault
 from lmfunction.local._variables import Host, log_stream_name, runtime_variables
 
 
@@ -134,29 +136,36 @@ class Environment:
         self._initialising, self._handed_over = True, False
         self._began = time.perf_counter()
         try:
+            command = command_of(self.configuration, self._host)
             api = self._api = RuntimeApi(self)
             variables = runtime_variables(self._host, self.configuration, self.place, api.address, self._stream.name)
+        except (StartError, OSError) as e:
+            self._cannot_start(str(e))
+            return
+        try:
             process: RuntimeProcess = RuntimeProcess(
-                self._host.loop,
+                command,
                 self.configuration.folder,
                 variables,
                 lambda status: self._exited(process, api, status),
                 on_log=self._stream.write,
-                python=self._host.python,
-                client=self._host.python_loop,
             )
         except OSError as e:
-            self._abandon()
-            assert self._invocation is not None
-            text = f"RequestId: {self._invocation.request_id} Error: the runtime could not be started: {e}"
-            self._failure = "Runtime.InvalidEntrypoint"
-            self._finish(self._invocation, error_payload(self._failure, text), UNHANDLED)
+            self._cannot_start(start_fault(command, self.configuration.folder, e))
             return
         self._process = process
         self._out_of_memory = False
         if self._host.enforce_memory:
             self._memory_watch = MemoryWatch(process.pid, self.configuration.memory_size, self._exceed_memory)
         self._arm(seconds, expired)
+
+    def _cannot_start(self, reason: str) -> None:
+        self._abandon()
+        assert self._invocation is not None
+        self._failure = INVALID_ENTRYPOINT
+        text = f"RequestId: {self._invocation.request_id} Error: {reason}"
+        log = self._log_last(f"{text}\n{INVALID_ENTRYPOINT}\n".encode())
+        self._finish(self._invocation, error_payload(INVALID_ENTRYPOINT, text), UNHANDLED, log)
 
     def _initialised(self) -> None:
         self._initialising = False

@@ -18,6 +18,7 @@ from lmfunction.local._functions import Configuration
 UNHANDLED: Final = "Unhandled"
 TIMED_OUT: Final = "Sandbox.Timedout"
 EXIT_ERROR: Final = "Runtime.ExitError"
+INVALID_ENTRYPOINT: Final = "Runtime.InvalidEntrypoint"
 OUT_OF_MEMORY: Final = "Runtime.OutOfMemory"
 
 

@@ -22,11 +22,12 @@ from typing import Final
 
 from lmfunction._text import one_line
 from lmfunction.local._log_frames import LogFrames
-from lmfunction.local._settings import AWSLAMBDARIC, OWN_LOOP
+from lmfunction.local._runtimes import LIFE, Command
 
 _SCRIPTS: Final = ("_loop", "_json_log")
 _LOG_KEPT: Final = 8_192
 _READ_SIZE: Final = 65_536
+_F_SETSIG: Final = 10  # fcntl.h of Linux; Python has no name for it
 
 
 def compile_loop(folder: Path, python: str = sys.executable) -> Path:
@@ -50,36 +51,32 @@ def compile_loop(folder: Path, python: str = sys.executable) -> Path:
 
 
 class RuntimeProcess:
-    """A running `_loop.py`. `on_exit` is called once, in the event loop, with the exit status (negative: signal).
+    """A running runtime. `on_exit` is called once, in the event loop, with the exit status (negative: signal).
 
-    `on_log` hears what the process writes, as it comes. `python` is the interpreter, and `client` the word that
-    has the loop hand over to another runtime client (see there).
+    `on_log` hears what the process writes, as it comes.
     """
 
     def __init__(
         self,
-        script: Path,
+        command: Command,
         folder: Path,
         environment: dict[str, str],
         on_exit: Callable[[int], None],
         *,
         on_log: Callable[[bytes], None],
-        python: str,
-        client: str = OWN_LOOP,
     ) -> None:
         self.peak_mb = 0
         self._loop = asyncio.get_running_loop()
         self._on_exit = on_exit
         self._on_log = on_log
         self._log = bytearray()
-        words = () if client == OWN_LOOP else (client,)
-        self._frames = LogFrames() if client == AWSLAMBDARIC else None
+        self._frames = LogFrames() if command.framed else None
         self._log_fd, log_end = os.pipe()
         life_end, self._life_fd = os.pipe()
         os.set_blocking(self._log_fd, False)
         try:
-            self._popen = subprocess.Popen(  # noqa: S603 - our own script, by the interpreter that the user chose
-                [python, "-P", "-u", str(script), str(life_end), *words],
+            self._popen = subprocess.Popen(  # noqa: S603 - running functions is what this is for
+                [str(life_end) if word == LIFE else word for word in command.words],
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -88,6 +85,7 @@ class RuntimeProcess:
                 pass_fds=(life_end,),
                 start_new_session=True,
             )
+            _kill_with_us(life_end, self._popen.pid)
         except OSError:
             os.close(self._log_fd)
             os.close(self._life_fd)
@@ -189,6 +187,20 @@ class RuntimeProcess:
         self._close_log()
         os.close(self._life_fd)
         self._on_exit(self._popen.returncode)
+
+
+def _kill_with_us(fd: int, group: int) -> None:
+    """Has the kernel kill `group` when the pipe `fd`, whose reading end the process holds too, ends with us.
+
+    The order belongs to the pipe, not to a program: no runtime has to know of it, and none can be too busy for it.
+    """
+    if sys.platform == "linux":
+        import fcntl
+
+        with contextlib.suppress(OSError):  # it has ended already
+            fcntl.fcntl(fd, fcntl.F_SETOWN, -group)
+            fcntl.fcntl(fd, _F_SETSIG, signal.SIGKILL)
+            fcntl.fcntl(fd, fcntl.F_SETFL, os.O_ASYNC | os.O_NONBLOCK)
 
 
 def _kill_group(pid: int) -> None:

@@ -12,6 +12,8 @@ OWN_LOOP: Final = "own"
 AWSLAMBDARIC: Final = "awslambdaric"
 PYTHON_LOOPS: Final = (OWN_LOOP, AWSLAMBDARIC)
 RUNTIME_VERSIONS: Final = range(9, 16)
+NODE_RUNTIMES: Final = ("nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x")
+PROVIDED_RUNTIMES: Final = ("provided.al2", "provided.al2023")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -140,17 +140,19 @@ class Deployer:
             Runtime=more.pop("Runtime", "python3.11"),
             Role="arn:aws:iam::000000000000:role/any",
             Handler=more.pop("Handler", "app.handler"),
-            Code={"ZipFile": zip_of({"app.py": source, **more.pop("files", {})})},
+            Code={"ZipFile": zip_of({"app.py": source, **more.pop("files", {})}, more.pop("executable", ()))},
             **more,
         )
         return name
 
 
-def zip_of(files: dict[str, str]) -> bytes:
+def zip_of(files: dict[str, str], executable: Collection[str] = ()) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for name, text in files.items():
-            archive.writestr(name, text)
+            member = zipfile.ZipInfo(name)
+            member.external_attr = (0o100755 if name in executable else 0o100644) << 16
+            archive.writestr(member, text)
     return stream.getvalue()
 
 

@@ -123,7 +123,7 @@ def test_concurrency_setting(client: Any, deploy: Any) -> None:
         ({"Handler": "a b"}, "ValidationException", "Value 'a b' at 'handler'"),
         ({"FunctionName": "a b"}, "ValidationException", "Value 'a b' at 'functionName'"),
         ({"FunctionName": "a" * 65}, "ValidationException", "length less than or equal to 64"),
-        ({"Runtime": "nodejs22.x"}, "InvalidParameterValueException", "nodejs22.x is not supported here"),
+        ({"Runtime": "ruby3.4"}, "InvalidParameterValueException", "ruby3.4 is not supported here"),
         ({"Environment": {"Variables": {"AWS_REGION": "x"}}}, "InvalidParameterValueException", "request: AWS_REGION"),
         ({"Environment": {"Variables": {"1X": "x"}}}, "ValidationException", "'1X'"),
         ({"Environment": {"Variables": {"AB": "x" * 5000}}}, "InvalidParameterValueException", "4096"),
