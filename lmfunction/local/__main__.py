@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 
+from lmfunction.errors import JournalError
 from lmfunction.local._server import Server, raise_file_limit
 from lmfunction.local._settings import Settings
 
@@ -24,6 +25,9 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C interrupts the parent's call, not the server
     try:
         asyncio.run(_serve(settings))
+    except JournalError as e:
+        print(e, file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
     except OSError as e:
         print(f"The embedded Lambda cannot listen on port {settings.port}: {e.strerror}.", file=sys.stderr)  # noqa: T201
         return EXIT_FAILED

@@ -11,15 +11,20 @@ from __future__ import annotations
 import calendar
 import functools
 import hmac
+import json
 import re
 import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote_plus
 
+from lmfunction._text import one_line
+from lmfunction._user_files import write_atomically
+from lmfunction.errors import JournalError
 from lmfunction.local._answers import refusal
 from lmfunction.local._http import Answer, Request
 
@@ -48,6 +53,24 @@ class Keys:
         """Keys spelled like AWS's own, valid for one server only."""
         alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
         return cls("AKIA" + "".join(secrets.choice(alphabet) for _ in range(16)), secrets.token_urlsafe(30))
+
+
+def kept_keys(path: Path) -> Keys:
+    """The keys that stand in the file at `path`, which is made with new ones where there is none.
+
+    Only its owner may read it. Raises JournalError when it holds no keys.
+    """
+    try:
+        kept = json.loads(path.read_bytes())
+        return Keys(str(kept["access_key"]), str(kept["secret_key"]))
+    except FileNotFoundError:
+        keys = Keys.random()
+        content = {"access_key": keys.access_key, "secret_key": keys.secret_key}
+        write_atomically(path, json.dumps(content).encode() + b"\n")
+        return keys
+    except (ValueError, LookupError, TypeError) as error:
+        text = f"{one_line(str(path), 300)} holds no access keys. Remove it, and new ones are made."
+        raise JournalError(text) from error
 
 
 class _SeenSignatures:

@@ -19,13 +19,14 @@ from typing import Final, NoReturn
 
 from lmfunction._names import check_region, parse_function_name
 from lmfunction._text import duration, one_line
-from lmfunction.errors import ParameterError
+from lmfunction.errors import JournalError, ParameterError
 from lmfunction.local._invocation import Invocation, Outcome
 from lmfunction.local._settings import LocalFunction, Settings
 
 EXIT_OK: Final = 0
 EXIT_USAGE: Final = 252  # the AWS CLI's status for a line it cannot use
 EXIT_FAILED: Final = 255
+_LONGEST_DELAY: Final = 21_600.0  # no event is kept longer
 _HANDLERS: Final = ("handler", "lambda_handler")
 
 
@@ -44,6 +45,9 @@ def run_local(argv: Sequence[str]) -> int:
         return EXIT_FAILED
     try:
         asyncio.run(_serve(settings))
+    except JournalError as e:
+        _say(f"lmfunction local: {e}")
+        return EXIT_FAILED
     except OSError as e:
         _say(f"lmfunction local: cannot listen on port {settings.port}: {e.strerror}.")
         return EXIT_FAILED
@@ -80,6 +84,20 @@ def _parser() -> _Parser:
         metavar="NAME=FILE.py[:HANDLER]",
         help="a function from a file; may be repeated (default handler: handler, or lambda_handler if it has that)",
     )
+    start.add_argument(
+        "--retry-delays",
+        default="60,120",
+        metavar="S[,S]",
+        help="seconds before the further attempts of an asynchronous invocation (default: 60,120 as on AWS)",
+    )
+    start.add_argument(
+        "--state",
+        metavar="DIR",
+        help="a folder in which functions and accepted events outlive the server (default: they end with it)",
+    )
+    start.add_argument(
+        "--keep-keys", action="store_true", help="with --state: the same access keys at every start (default: new ones)"
+    )
     return parser
 
 
@@ -92,12 +110,28 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         raise ParameterError(f"--port {arguments.port} is no port: write 0 to 65535.")
     if not 1 <= arguments.concurrency <= 1_000:
         raise ParameterError(f"--concurrency {arguments.concurrency} is out of range: write 1 to 1000.")
+    if arguments.keep_keys and not arguments.state:
+        raise ParameterError("--keep-keys keeps the keys in the state folder: give --state DIR as well.")
     return Settings(
         region=check_region(arguments.region, parameter="--region"),
         port=arguments.port,
         concurrency=arguments.concurrency,
+        retry_delays=_retry_delays(arguments.retry_delays),
+        state="" if arguments.state is None else str(Path(arguments.state).expanduser().absolute()),
+        keep_keys=arguments.keep_keys,
         functions=tuple(_local_function(text) for text in arguments.function),
     )
+
+
+def _retry_delays(text: str) -> tuple[float, ...]:
+    """The seconds in `60,120`; one number stands for both."""
+    try:
+        delays = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        delays = ()
+    if not (1 <= len(delays) <= 2 and all(0 <= delay <= _LONGEST_DELAY for delay in delays)):
+        raise ParameterError(f"--retry-delays {one_line(text, 80)}: write one or two numbers of seconds, as in 60,120.")
+    return delays
 
 
 def _local_function(text: str) -> LocalFunction:
@@ -136,7 +170,7 @@ async def _serve(settings: Settings) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with Server(settings, told=_tell) as server:
+    async with Server(settings, told=_tell, say=_say) as server:
         exports = {
             "AWS_ENDPOINT_URL_LAMBDA": server.url,
             "AWS_ACCESS_KEY_ID": server.keys.access_key,

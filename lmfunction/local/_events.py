@@ -13,6 +13,7 @@ an invocation ends or a function changes: who develops here need not wait for a 
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -20,8 +21,11 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from lmfunction import _wire
+from lmfunction.local._answers import new_request_id
 from lmfunction.local._event import (
     AGE_EXCEEDED,
+    DEFAULT_AGE,
+    DEFAULT_RETRIES,
     RETRIES_EXHAUSTED,
     SUCCESS,
     ZERO_CONCURRENCY,
@@ -32,7 +36,6 @@ from lmfunction.local._event import (
     record_of,
 )
 from lmfunction.local._functions import LATEST, Configuration, Function, Functions
-from lmfunction.local._answers import new_request_id
 from lmfunction.local._invocation import Invocation, Outcome
 from lmfunction.local._store import Store
 
@@ -96,6 +99,7 @@ class EventQueue:
         told: Callable[[Invocation, Outcome], None],
         say: Callable[[str], None],
         clock: Clock | None = None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._fleet = fleet
         self._functions = functions
@@ -104,11 +108,12 @@ class EventQueue:
         self._told = told
         self._say = say
         self._clock = clock or Clock()
+        self._chance = chance
         self._lines: dict[str, _Line] = {}
         self._delayed: dict[int, Timer] = {}
         self._bytes = 0
         self._next_number = 1
-        self._pumping = self._pump_again = False
+        self._pumping = self._pump_again = self._closed = False
 
     def put(self, invocation: Invocation, qualifier: str | None, accepted: Callable[[bool], None]) -> bool:
         """Takes an invocation in; False when the queue is full (256 MB of events).
@@ -164,6 +169,7 @@ class EventQueue:
 
     def close(self) -> None:
         """Starts nothing more. What waits is left to the store."""
+        self._closed = True
         for timer in self._delayed.values():
             timer.cancel()
         for line in self._lines.values():
@@ -203,6 +209,8 @@ class EventQueue:
             self._enqueue(event)
 
     def _enqueue(self, event: Event) -> None:
+        if self._closed:
+            return
         self._lines.setdefault(event.name, _Line()).events.append(event)
         self._clock.later(0, self.pump)
 
@@ -339,14 +347,24 @@ class EventQueue:
             self._say(f"A record of {event.name} is too large for its destination {destination}: {len(record)} bytes.")
             return []
         return [
-            self._new_event(
-                name, qualifier, destination, record, request_id=new_request_id(), trace_id=event.trace_id
-            )
+            self._new_event(name, qualifier, destination, record, request_id=new_request_id(), trace_id=event.trace_id)
         ]
 
     def _resolve(self, event: Event) -> Configuration | None:
         function = self._functions.get(event.name)
-        return None if function is None else function.resolve(event.qualifier)
+        return None if function is None else function.resolve(event.qualifier, self._chance())
 
     def _rules(self, function: Function, event: Event) -> Rules:
-        return Rules()
+        return rules_of(function, event.qualifier)
+
+
+def rules_of(function: Function, qualifier: str | None) -> Rules:
+    """The rules for events under `qualifier`; what is not set is as on AWS."""
+    config = function.event_invoke(qualifier)
+    retries, age = config.maximum_retry_attempts, config.maximum_event_age_in_seconds
+    return Rules(
+        retries=DEFAULT_RETRIES if retries is None else retries,
+        max_age=DEFAULT_AGE if age is None else age,
+        on_success=config.on_success or None,
+        on_failure=config.on_failure or None,
+    )

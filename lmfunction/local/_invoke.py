@@ -122,11 +122,17 @@ class Invoke:
             raise RefusedError(throttled(reason))
 
     def _put(self, invocation: Invocation, qualifier: str | None, reply: Callable[[Answer], None]) -> None:
-        if not self._events.put(invocation, qualifier):
+        def accepted(stored: bool) -> None:
+            if not stored:
+                text = "The event could not be stored: the state folder cannot be written."
+                reply(refusal(500, "ServiceException", text, request_id=invocation.request_id))
+                return
+            trace = (_wire.TRACE_ID, invocation.trace_id)
+            queued = ok(status=202, request_id=invocation.request_id)
+            reply(Answer(202, (*queued.headers, (_wire.REMAPPED_LENGTH, "0"), trace)))
+
+        if not self._events.put(invocation, qualifier, accepted):
             raise RefusedError(throttled(ACCOUNT_LIMIT))
-        trace = (_wire.TRACE_ID, invocation.trace_id)
-        queued = ok(status=202, request_id=invocation.request_id)
-        reply(Answer(202, (*queued.headers, (_wire.REMAPPED_LENGTH, "0"), trace)))
 
 
 def parse_address(name: str, query: str, faults: list[str] | None = None) -> Address:

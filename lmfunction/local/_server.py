@@ -7,15 +7,17 @@ import contextlib
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
 from lmfunction.local._addresses import LOOPBACK
-from lmfunction.local._auth import Keys, SignatureCheck
+from lmfunction.local._auth import Keys, SignatureCheck, kept_keys
 from lmfunction.local._connection import Listener
 from lmfunction.local._control import Control
+from lmfunction.local._event import Event
 from lmfunction.local._events import EventQueue
 from lmfunction.local._fleet import Fleet
 from lmfunction.local._front import Front
@@ -27,6 +29,9 @@ from lmfunction.local._log_store import LogStore
 from lmfunction.local._logs import Logs
 from lmfunction.local._process import compile_loop
 from lmfunction.local._settings import Settings
+from lmfunction.local._sinks import Sinks
+from lmfunction.local._state import State
+from lmfunction.local._store import Store
 from lmfunction.local._variables import Host
 
 SAMPLES: Final = ("hello", "echo", "fail", "slow")
@@ -38,15 +43,24 @@ Told = Callable[[Invocation, str, Outcome], None]
 class Server:
     """A running embedded Lambda (`async with Server(settings) as server`); leaving stops every process.
 
-    `told` hears of every finished attempt of an invocation: the invocation, its type and the outcome.
+    `told` hears of every finished attempt of an invocation: the invocation, its type and the outcome. `say` gets the
+    lines about what went wrong beside the answers. The constructor raises OSError when the port is taken, JournalError
+    when the state folder cannot be used.
     """
 
-    def __init__(self, settings: Settings, *, told: Told | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, told: Told | None = None, say: Callable[[str], None] | None = None
+    ) -> None:
         self.settings = settings
-        self.keys = Keys.random()
         self._told = told or _tell_nobody
-        # In the constructor, so that "address in use" is raised where it can be read.
+        self._say = say or _say
+        # Here, so that "address in use" is raised where it can be read.
         self._listening = socket.create_server((LOOPBACK, settings.port), backlog=512)
+        try:
+            self._state, self._left, self.keys = _opened_state(settings)
+        except BaseException:
+            self._listening.close()
+            raise
         self.port: int = self._listening.getsockname()[1]
         self._root: Path | None = None
 
@@ -75,7 +89,18 @@ class Server:
             settings.enforce_memory,
         )
         self._fleet = Fleet(host, settings, functions, root)
-        self._events = EventQueue(self._fleet, functions, settings.retry_delays, self._event_told)
+        sinks = Sinks(root / "destinations", durable=False)
+        if self._state is not None:
+            sinks = Sinks(self._state.destinations, durable=True)
+        self._store = Store(sinks, self._state)
+        self._events = EventQueue(
+            self._fleet,
+            functions,
+            self._store,
+            retry_delays=settings.retry_delays,
+            told=self._event_told,
+            say=self._say,
+        )
         self._fleet.on_free = self._events.pump
         front = Front(
             self.port,
@@ -90,6 +115,7 @@ class Server:
         self._listener = Listener(front, limits)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._listener.connection, sock=self._listening)
+        self._events.restore(self._left)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -97,6 +123,7 @@ class Server:
         self._listener.close()
         self._events.close()
         self._fleet.close()
+        self._store.close()
         await asyncio.sleep(0)  # lets connections that were closed say so
         if self._root is not None:
             shutil.rmtree(self._root, ignore_errors=True)
@@ -114,6 +141,23 @@ def raise_file_limit() -> None:
     if soft < wanted:
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+def _opened_state(settings: Settings) -> tuple[State | None, list[Event], Keys]:
+    """The state folder, the events that were left in it, and the keys to go by."""
+    if not settings.state:
+        return None, [], Keys.random()
+    state = State(Path(settings.state), settings.region, settings.account)
+    try:
+        return state, state.events(), kept_keys(state.keys) if settings.keep_keys else Keys.random()
+    except BaseException:
+        state.close()
+        raise
 
 
 def _tell_nobody(invocation: Invocation, kind: str, outcome: Outcome) -> None:

@@ -33,7 +33,8 @@ class Settings:
     are the waits before the further attempts of an asynchronous invocation (AWS: 60 and 120). `python` is the
     interpreter that runs Python functions, and `python_loop` the runtime client in it: ours, or `awslambdaric`, which
     has to be installed there. `enforce_memory` has a process killed that takes more memory than its function has (on
-    Linux).
+    Linux). `state` is the folder in which functions and events outlive the server (empty: they do not), and
+    `keep_keys` keeps the access keys there as well.
     """
 
     region: str = "us-east-1"
@@ -49,6 +50,8 @@ class Settings:
     python: str = sys.executable
     python_loop: str = OWN_LOOP
     enforce_memory: bool = False
+    state: str = ""
+    keep_keys: bool = False
     functions: tuple[LocalFunction, ...] = field(default=())
 
     def to_json(self) -> str:

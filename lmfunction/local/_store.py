@@ -108,7 +108,7 @@ class Store:
                 return
             outcomes = self._write_each(group)
             with contextlib.suppress(RuntimeError):  # the event loop is closed
-                self._loop.call_soon_threadsafe(_tell, outcomes)
+                self._loop.call_soon_threadsafe(self._tell, outcomes)
 
     def _write_each(self, group: Sequence[_Job]) -> list[tuple[Done, Exception | None]]:
         """Writes a group as one; where that fails each alone, so that one does not spoil the others."""
@@ -127,7 +127,6 @@ class Store:
             return error
         return None
 
-
-def _tell(outcomes: Sequence[tuple[Done, Exception | None]]) -> None:
-    for done, error in outcomes:
-        done(error)
+    def _tell(self, outcomes: Sequence[tuple[Done, Exception | None]]) -> None:
+        for done, error in outcomes:
+            self._loop.call_soon(done, error)  # each for itself, whatever becomes of the others
