@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NoReturn
 
 SUCCESS: Final = "Success"
 RETRIES_EXHAUSTED: Final = "RetriesExhausted"
@@ -139,5 +139,9 @@ def _dump(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
 # Numbers stay text: only whether it is JSON is asked, and Python refuses to convert very long ones.
-_DECODER: Final = json.JSONDecoder(parse_int=str, parse_float=str)
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=str, parse_float=str)
