@@ -8,9 +8,15 @@ Imports inside this folder point down only::
               |
           _front                        HTTP request -> operation
            /     \      \
-     _invoke   _control  _logs          Invoke; the operations that create, change and list functions; reading logs
+     _routes   _control  _logs          which operation a path means; who carries it out; reading logs
         |          |
-     _events   _archive  _live_code     queue of asynchronous invocations; safe unpacking of code; code run in place
+        |      _control_*               the operations by subject: functions, versions, aliases, concurrency, tags ...
+        |          |
+        |       _calls                  what a request asks of the control plane, and the account it works on
+        |        /   \
+     _invoke    /   _code  _live_code   Invoke; code that was uploaded; code run in place
+        |      /      |
+     _events  /    _archive             queue of asynchronous invocations; safe unpacking
         |
      _fleet ---- _source                which environment runs what, and how many at once; has its source changed
         |

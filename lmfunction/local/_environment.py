@@ -55,11 +55,14 @@ class Environment:
         *,
         init_seconds: float,
         on_free: Callable[[Environment], None],
+        provisioned: bool = False,
     ) -> None:
         self.configuration = configuration
         self.place = place
         self.idle_since = 0.0
         self.retired = False
+        self.provisioned = provisioned
+        self.failed = False
         self._host = host
         self._init_seconds = init_seconds
         self._on_free = on_free
@@ -92,8 +95,27 @@ class Environment:
         else:  # the process has answered and is about to ask for more
             self._arm(self.configuration.timeout, self._time_out)
 
+    @property
+    def initialised(self) -> bool:
+        """Whether the process is there and has loaded the handler."""
+        return self._process is not None and not self._initialising
+
+    def warm(self) -> None:
+        """Starts the process before there is anything to run, unless it is there."""
+        if self._process is None and self._invocation is None and not self.retired:
+            self.failed = False
+            self._start(self._init_seconds, self._warming_failed)
+
+    def _warming_failed(self) -> None:
+        """Starting took too long, or the process has ended; the next invocation tries again."""
+        if self._invocation is None:
+            self._disarm()
+            self._abandon()
+            self.failed = True
+
     def close(self) -> None:
-        """Kills the process. An invocation under way ends without an outcome."""
+        """Kills the process for good. An invocation under way ends without an outcome."""
+        self.retired = True
         self._disarm()
         self._invocation = None
         self._abandon()
@@ -122,6 +144,8 @@ class Environment:
     def process_fails_to_start(self, payload: bytes) -> None:
         """The process could not load the handler; it ends."""
         invocation = self._invocation
+        if invocation is None:
+            self._warming_failed()
         if invocation is None or self._process is None:
             return
         self._failure = error_type(payload)
@@ -139,6 +163,8 @@ class Environment:
             command = command_of(self.configuration, self._host)
             api = self._api = RuntimeApi(self)
             variables = runtime_variables(self._host, self.configuration, self.place, api.address, self._stream.name)
+            if self.provisioned:
+                variables["AWS_LAMBDA_INITIALIZATION_TYPE"] = "provisioned-concurrency"
         except (StartError, OSError) as e:
             self._cannot_start(str(e))
             return
@@ -161,7 +187,9 @@ class Environment:
 
     def _cannot_start(self, reason: str) -> None:
         self._abandon()
-        assert self._invocation is not None
+        if self._invocation is None:
+            self.failed = True
+            return
         self._failure = INVALID_ENTRYPOINT
         text = f"RequestId: {self._invocation.request_id} Error: {reason}"
         log = self._log_last(f"{text}\n{INVALID_ENTRYPOINT}\n".encode())
@@ -195,6 +223,8 @@ class Environment:
         self._process = self._api = None
         self._rest_memory_watch()
         if invocation is None:
+            if self._initialising:
+                self._warming_failed()
             return
         self._disarm()
         if unread:  # it had answered the event before, and never saw this one

@@ -34,22 +34,29 @@ class Fleet:
         self._functions = functions
         self._root = root
         self._all: set[Environment] = set()
-        self._idle: dict[str, list[Environment]] = {}  # by revision, the latest used last
+        self._idle: dict[str, list[Environment]] = {}  # by build, the latest used last
         self._running: Counter[str] = Counter()
         self._running_total = 0
         self._made = 0
-        self._sources: dict[str, Source] = {}  # by revision, of functions that run from the user's own files
+        self._sources: dict[str, Source] = {}  # by build, of functions that run from the user's own files
+        self._wanted: dict[str, int] = {}  # by build: how many environments are kept ready
         self._reap_later()
 
     def limit_met(self, name: str) -> str | None:
         """The reason why function `name` may not run once more now; None when it may."""
-        function = self._functions.get(name)
-        if function is not None and function.reserved is not None:
-            return RESERVED_LIMIT if self._running[name] >= function.reserved else None
-        reserved = [f for f in self._functions if f.reserved is not None] if self._functions.reserved_total() else []
-        in_reserve = sum(self._running[f.latest.name] for f in reserved)
-        room = self._settings.concurrency - sum(f.reserved or 0 for f in reserved)
-        return ACCOUNT_LIMIT if self._running_total - in_reserve >= room else None
+        set_aside = self._functions.set_aside
+        if not set_aside:
+            return ACCOUNT_LIMIT if self._running_total >= self._settings.concurrency else None
+        running, own = self._running[name], set_aside.get(name)
+        if own is not None:
+            function = self._functions.get(name)
+            if function is not None and function.reserved is not None:
+                return RESERVED_LIMIT if running >= own else None
+            if running < own:
+                return None
+        elsewhere = sum(min(self._running[other], count) for other, count in set_aside.items())
+        room = self._settings.concurrency - sum(set_aside.values())
+        return ACCOUNT_LIMIT if self._running_total - elsewhere >= room else None
 
     def run(self, invocation: Invocation) -> str | None:
         """Runs `invocation` and returns None, or the reason why it may not run now."""
@@ -59,30 +66,60 @@ class Fleet:
             return reason
         if configuration.live or configuration.layers:
             self._renew(configuration)
-        idle = self._idle.get(configuration.revision_id)
-        environment = idle.pop() if idle else self._make(configuration)
+        idle = self._idle.get(configuration.build)
+        if not idle:
+            environment = self._make(configuration)
+        else:
+            environment = idle.pop() if configuration.build not in self._wanted else self._readiest(idle)
         self._running[configuration.name] += 1
         self._running_total += 1
         environment.run(invocation)
         return None
 
+    def provision(self, configuration: Configuration, count: int) -> None:
+        """Keeps `count` environments of a version initialised, whether or not anything is to be run."""
+        build = configuration.build
+        if count:
+            self._wanted[build] = count
+        else:
+            self._wanted.pop(build, None)
+        ready = [e for e in self._all if e.provisioned and e.configuration.build == build and not e.retired]
+        for environment in ready[count:]:
+            self._dismiss(environment)
+        for _ in range(count - len(ready)):
+            environment = self._make(configuration, provisioned=True)
+            environment.warm()
+            self._idle.setdefault(build, []).append(environment)
+
+    def provisioned(self, configuration: Configuration) -> tuple[int, int, int]:
+        """How many environments of a version are kept ready: allocated, initialised, and failed to initialise."""
+        ready = [e for e in self._all if e.provisioned and e.configuration.build == configuration.build]
+        initialised = sum(e.initialised for e in ready)
+        failed = sum(e.failed for e in ready)
+        return len(ready), initialised, failed
+
+    def uses(self, folder: Path) -> bool:
+        """Whether an environment runs from `folder`."""
+        return any(e.configuration.folder == folder for e in self._all)
+
     def retire(self, configuration: Configuration) -> None:
         """Closes the environments of a version that is no longer current; busy ones finish first."""
-        self._sources.pop(configuration.revision_id, None)
+        self._wanted.pop(configuration.build, None)
+        self._sources.pop(configuration.build, None)
         self._replace(configuration)
 
     def _replace(self, configuration: Configuration) -> None:
-        for environment in self._idle.pop(configuration.revision_id, []):
+        for environment in self._idle.pop(configuration.build, []):
             self._discard(environment)
         for environment in self._all:
-            if environment.configuration.revision_id == configuration.revision_id:
+            if environment.configuration.build == configuration.build:
                 environment.retired = True
 
     def _renew(self, configuration: Configuration) -> None:
         """Has what runs from the user's own files start anew when those have changed."""
-        source = self._sources.get(configuration.revision_id)
+        source = self._sources.get(configuration.build)
         if source is None:
-            self._sources[configuration.revision_id] = Source(configuration.live_folders)
+            self._sources[configuration.build] = Source(configuration.live_folders)
         elif source.changed():
             self._replace(configuration)
 
@@ -94,14 +131,35 @@ class Fleet:
         self._all.clear()
         self._idle.clear()
 
-    def _make(self, configuration: Configuration) -> Environment:
+    def _readiest(self, idle: list[Environment]) -> Environment:
+        """Of a version that is kept ready: an environment that was started for that, as long as there is one."""
+        for index in range(len(idle) - 1, -1, -1):
+            if idle[index].provisioned:
+                return idle.pop(index)
+        return idle.pop()
+
+    def _dismiss(self, environment: Environment) -> None:
+        """Ends what is kept ready without need; a busy environment finishes first."""
+        idle = self._idle.get(environment.configuration.build, [])
+        if environment in idle:
+            idle.remove(environment)
+            self._discard(environment)
+        else:
+            environment.retired = True
+
+    def _make(self, configuration: Configuration, *, provisioned: bool = False) -> Environment:
         if len(self._all) >= self._settings.concurrency:
             self._evict()
         self._made += 1
         place = self._root / f"tmp-{self._made}"
         place.mkdir(mode=0o700)
         environment = Environment(
-            self._host, configuration, place, init_seconds=self._settings.init_seconds, on_free=self._freed
+            self._host,
+            configuration,
+            place,
+            init_seconds=self._settings.init_seconds,
+            on_free=self._freed,
+            provisioned=provisioned,
         )
         self._all.add(environment)
         return environment
@@ -115,15 +173,18 @@ class Fleet:
             asyncio.get_running_loop().call_soon(self._discard, environment)
         else:
             environment.idle_since = time.monotonic()
-            self._idle.setdefault(environment.configuration.revision_id, []).append(environment)
+            self._idle.setdefault(environment.configuration.build, []).append(environment)
+            if environment.provisioned:  # a crash or a timeout may have left it without a process
+                asyncio.get_running_loop().call_soon(environment.warm)
         self.on_free()
 
     def _evict(self) -> None:
         """Closes the environment that has been idle longest, to make room."""
-        stacks = [stack for stack in self._idle.values() if stack]
-        if stacks:
-            stack = min(stacks, key=lambda s: s[0].idle_since)
-            self._discard(stack.pop(0))
+        idle = [e for stack in self._idle.values() for e in stack if not e.provisioned]
+        if idle:
+            oldest = min(idle, key=lambda e: e.idle_since)
+            self._idle[oldest.configuration.build].remove(oldest)
+            self._discard(oldest)
 
     def _discard(self, environment: Environment) -> None:
         self._all.discard(environment)
@@ -137,12 +198,10 @@ class Fleet:
     def _reap(self) -> None:
         """Closes what nobody needed for a while."""
         oldest = time.monotonic() - self._settings.idle_seconds
-        for revision, stack in list(self._idle.items()):
-            kept = [e for e in stack if e.idle_since > oldest]
-            for environment in stack[: len(stack) - len(kept)]:
+        for build, stack in list(self._idle.items()):
+            for environment in [e for e in stack if e.idle_since <= oldest and not e.provisioned]:
+                stack.remove(environment)
                 self._discard(environment)
-            if kept:
-                self._idle[revision] = kept
-            else:
-                del self._idle[revision]
+            if not stack:
+                del self._idle[build]
         self._reap_later()

@@ -1,7 +1,7 @@
 """The front door: who may call, which operation a path means, and nothing that is not in the table of operations.
 
 An operation of Lambda that is not here is answered 501 NotImplementedException, which no SDK retries and which names
-the request; any other path 404; a known path with another method 405.
+it; any other path 404; a known path with another method 405.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ from lmfunction._text import ascii_only, shorten
 from lmfunction.local._addresses import foreign_fault, hosts_of
 from lmfunction.local._answers import refusal, too_large
 from lmfunction.local._auth import SignatureCheck
-from lmfunction.local._control import Control, Operation
+from lmfunction.local._calls import Account, Call
+from lmfunction.local._control import OPERATIONS, Operation
 from lmfunction.local._http import Answer, Request
 from lmfunction.local._invoke import Invoke, RefusedError
 from lmfunction.local._logs import Logs
+from lmfunction.local._routes import Routes
 
+_INVOKE: Final = "Invoke"
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE"})
 _UPLOAD_LIMIT: Final = 73_400_320  # a 50 MB package in base64, with room for the rest of the request
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -52,30 +55,25 @@ class _Route:
 
     operation: Operation | None
     name: str
+    part: str
     query: str
     service: str = "lambda"
+
+
+# The JSON protocol of CloudWatch Logs has one path; the operation stands in a header.
+_READS_LOGS: Final = _Route(None, "", "", "", "logs")
 
 
 class Front:
     """The Lambda API of one server on one port (an `_http.Application`)."""
 
-    def __init__(self, port: int, signatures: SignatureCheck, invoke: Invoke, control: Control, logs: Logs) -> None:
+    def __init__(self, port: int, signatures: SignatureCheck, invoke: Invoke, account: Account, logs: Logs) -> None:
         self._hosts = hosts_of(port)
         self._signatures = signatures
         self._invoke = invoke
-        # The JSON protocol has one path; the operation stands in a header.
-        self._reads_logs = _Route(lambda _name, _query, request: logs.answer(request), "", "", "logs")
-        v1 = _wire.API_VERSION
-        # Date and what follows the name (None: the collection itself) -> method -> operation.
-        self._table: dict[tuple[str, str | None], dict[str, Operation | None]] = {
-            (v1, None): {"GET": control.list_functions, "POST": control.create_function},
-            (v1, ""): {"GET": control.get_function, "DELETE": control.delete_function},
-            (v1, "invocations"): {"POST": None},
-            (v1, "configuration"): {"GET": control.get_configuration, "PUT": control.update_configuration},
-            (v1, "code"): {"PUT": control.update_code},
-            ("2017-10-31", "concurrency"): {"PUT": control.put_concurrency, "DELETE": control.delete_concurrency},
-            ("2019-09-30", "concurrency"): {"GET": control.get_concurrency},
-        }
+        self._account = account
+        self._logs = logs
+        self._routes = Routes()
 
     def admit(self, request: Request) -> int | Answer:
         """The largest body for `request`, or the refusal: of web pages, unknown paths and callers without our key."""
@@ -101,10 +99,12 @@ class Front:
             reply(refused)
             return
         try:
-            if route.operation is None:
+            if route is _READS_LOGS:
+                reply(self._logs.answer(request))
+            elif route.operation is None:
                 self._invoke.answer(route.name, route.query, request, reply)
             else:
-                reply(route.operation(route.name, route.query, request))
+                reply(route.operation(self._account, Call(route.name, route.part, route.query, request.body)))
         except RefusedError as e:
             reply(e.answer)
 
@@ -112,7 +112,7 @@ class Front:
         if request.method not in _METHODS:
             return _not_allowed(request.method)
         if request.target == "/" and request.method == "POST":
-            return self._reads_logs
+            return _READS_LOGS
         path, _, query = request.target.partition("?")
         if not path.startswith("/"):
             return refusal(400, "BadRequestException", "The request target must be a path.")
@@ -121,16 +121,18 @@ class Front:
             segments.pop()  # older SDKs write the collection as /functions/
         if not _is_lambda_path(segments):
             return refusal(404, "UnknownOperationException", "There is no such path here.")
-        date, family, name, *rest = [*segments, ""][: max(len(segments), 3)]
-        # A path that is not in the table still is one of Lambda's own.
-        methods = self._table.get((date, "/".join(rest) if name else None)) if family == "functions" else None
+        methods = self._routes.methods(segments, query)
         if methods is None:
-            shown = ascii_only(shorten(path, 200))
-            text = f"{request.method} {shown} is an operation that the embedded Lambda does not have."
-            return refusal(501, "NotImplementedException", text)
-        if request.method not in methods:
+            # A path that is not in the table still is one of Lambda's own.
+            return _not_here(f"{request.method} {ascii_only(shorten(path, 200))}")
+        name = methods.get(request.method)
+        if name is None:
             return _not_allowed(request.method)
-        return _Route(methods[request.method], unquote(name), query)
+        operation = OPERATIONS.get(name)
+        if operation is None and name != _INVOKE:
+            return _not_here(name)
+        subject, part = ([unquote(s) for s in segments[2::2]] + ["", ""])[:2]
+        return _Route(operation, subject, part, query)
 
 
 def _is_lambda_path(segments: list[str]) -> bool:
@@ -154,6 +156,11 @@ def _too_large(route: _Route) -> Answer:
     if route.operation is not None:
         return too_large(f"Request must be smaller than {_UPLOAD_LIMIT} bytes")
     return too_large(f"Request must be smaller than {_wire.SYNC_REQUEST_LIMIT} bytes for the InvokeFunction operation")
+
+
+def _not_here(operation: str) -> Answer:
+    text = f"{operation} is an operation that the embedded Lambda does not have."
+    return refusal(501, "NotImplementedException", text)
 
 
 def _not_allowed(method: str) -> Answer:

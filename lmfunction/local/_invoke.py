@@ -93,7 +93,7 @@ class Invoke:
         if kind == "DryRun":
             reply(Answer(204, ((_wire.REQUEST_ID, request_id),)))
             return
-        configuration = function.resolve(address.qualifier)
+        configuration = self._functions.pick(function, address.qualifier)
         assert configuration is not None
         invocation = Invocation(
             request_id,

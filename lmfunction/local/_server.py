@@ -15,8 +15,9 @@ from typing import Final, Self
 
 from lmfunction.local._addresses import LOOPBACK
 from lmfunction.local._auth import Keys, SignatureCheck, kept_keys
+from lmfunction.local._calls import Account
+from lmfunction.local._code import CodeStore
 from lmfunction.local._connection import Listener
-from lmfunction.local._control import Control
 from lmfunction.local._event import Event
 from lmfunction.local._events import EventQueue
 from lmfunction.local._fleet import Fleet
@@ -106,7 +107,7 @@ class Server:
             self.port,
             SignatureCheck(self.keys, settings.region),
             Invoke(functions, self._fleet, self._events, self._told),
-            Control(functions, self._fleet, root, settings.concurrency),
+            Account(functions, self._fleet, CodeStore(root), settings.concurrency),
             Logs(self.logs, settings.region, settings.account),
         )
         limits = Limits(

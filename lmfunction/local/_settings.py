@@ -14,6 +14,7 @@ PYTHON_LOOPS: Final = (OWN_LOOP, AWSLAMBDARIC)
 RUNTIME_VERSIONS: Final = range(9, 16)
 NODE_RUNTIMES: Final = ("nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x")
 PROVIDED_RUNTIMES: Final = ("provided.al2", "provided.al2023")
+RUNTIMES: Final = (*(f"python3.{minor}" for minor in RUNTIME_VERSIONS), *NODE_RUNTIMES, *PROVIDED_RUNTIMES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,14 @@ def test_concurrency_setting(client: Any, deploy: Any) -> None:
         ({"Code": {"ZipFile": b"no zip"}}, "InvalidParameterValueException", "Could not unzip uploaded file."),
         ({"Code": {"S3Bucket": "bucket", "S3Key": "k"}}, "InvalidParameterValueException", "ZipFile"),
         ({"Code": {"ImageUri": "i"}, "PackageType": "Image"}, "InvalidParameterValueException", "no images"),
-        ({"Publish": True}, "NotImplementedException", "no versions"),
+        ({"Role": "arn:aws:iam::1:role/any"}, "ValidationException", "'role'"),
+        ({"Description": "x" * 257}, "ValidationException", "length less than or equal to 256"),
+        ({"Architectures": ["x86_64", "arm64"]}, "ValidationException", "Value '[x86_64, arm64]' at 'architectures'"),
+        ({"Architectures": ["x86"]}, "ValidationException", "enum value set: [x86_64, arm64]"),
+        ({"EphemeralStorage": {"Size": 10_241}}, "ValidationException", "'ephemeralStorage.size'"),
+        ({"TracingConfig": {"Mode": "Off"}}, "ValidationException", "'tracingConfig.mode'"),
+        ({"SnapStart": {"ApplyOn": "All"}}, "ValidationException", "'snapStart.applyOn'"),
+        ({"Tags": {str(i): "" for i in range(51)}}, "InvalidParameterValueException", "tag limit"),
     ],
 )
 def test_refused_creations(client: Any, zip_of: Any, change: dict[str, Any], code: str, text: str) -> None:
@@ -151,13 +158,15 @@ def test_refused_creations(client: Any, zip_of: Any, change: dict[str, Any], cod
 def test_unsupported_operations(client: Any) -> None:
     """What is not here says so by name, with a status that no SDK retries."""
     for call, arguments in (
-        (client.publish_version, {"FunctionName": "echo"}),
+        (client.create_function_url_config, {"FunctionName": "echo", "AuthType": "NONE"}),
+        (client.get_layer_version_by_arn, {"Arn": "arn:aws:lambda:us-east-1:000000000000:layer:l:1"}),
         (client.list_layers, {}),
         (client.list_event_source_mappings, {}),
     ):
         status, code, text = error(call, **arguments)
         assert (status, code) == (501, "NotImplementedException")
-        assert "the embedded Lambda does not have" in text
+        name = client.meta.method_to_api_mapping[call.__name__]
+        assert text == f"{name} is an operation that the embedded Lambda does not have."
 
 
 def test_body_that_is_no_object(wire: Any) -> None:

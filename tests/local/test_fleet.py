@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lmfunction._wire import parse_report
-from lmfunction.local._functions import Configuration, Function, Functions
+from lmfunction.local._functions import Configuration, Function, Functions, Provisioned
 from lmfunction.local._invocation import Invocation, exit_payload
 from lmfunction.local._log_lines import Measured, log_tail
 from lmfunction.local._server import _remove_leftovers
@@ -55,12 +55,18 @@ def test_arns() -> None:
     assert functions.arn("f", "1") == "arn:aws-cn:lambda:cn-north-1:000000000000:function:f:1"
 
 
-def test_reserved_total() -> None:
-    """Only reservations count."""
+def test_concurrency_set_aside() -> None:
+    """Only reservations count, and what is kept ready; what is gone does not."""
     functions = Functions("us-east-1", "000000000000")
     for name, reserved in (("a", 3), ("b", None), ("c", 0)):
         functions.put(Function(Configuration(name, "arn", Path(), "a.b"), reserved))
-    assert functions.reserved_total() == 3
+    ready = Function(Configuration("d", "arn", Path(), "a.b"), provisioned={"1": Provisioned(2)})
+    functions.put(ready)
+    assert functions.set_aside == {"a": 3, "c": 0, "d": 2}
+    functions.remove("a")
+    ready.provisioned.clear()
+    functions.put(ready)
+    assert functions.set_aside == {"c": 0}
 
 
 def test_leftovers_of_killed_servers_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
