@@ -1,8 +1,8 @@
 """YAML read strictly: one document of plain mappings, lists and scalars, with the place of each.
 
-Refused: tags, anchors and aliases, merge keys, duplicate keys, several documents, deep nesting, large files. A plain
-`yaml.safe_load` turns account 012345670123 into 1402433619 and `no` into False; here a scalar stays text until its
-reader says what it is.
+Refused: tags (unless asked for), anchors and aliases, merge keys, duplicate keys, several documents, deep nesting,
+large files. A plain `yaml.safe_load` turns account 012345670123 into 1402433619 and `no` into False; here a scalar
+stays text until its reader says what it is.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Scalar:
     plain: bool
     line: int
     column: int
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Sequence:
     items: tuple[Node, ...]
     line: int
     column: int
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +64,20 @@ class Mapping:
     items: tuple[tuple[Scalar, Node], ...]
     line: int
     column: int
+    tag: str = ""
 
 
 Node = Scalar | Sequence | Mapping
 
 
-def parse(text: str, *, max_bytes: int, max_depth: int = 100) -> Node | None:
-    """The one document in `text`; None when it is empty. Raises YamlError."""
+def parse(text: str, *, max_bytes: int, max_depth: int = 100, tags: bool = False) -> Node | None:
+    """The one document in `text`; None when it is empty. With `tags` nodes may have one. Raises YamlError."""
     if len(text.encode("utf-8", "surrogatepass")) > max_bytes:
         raise YamlError(f"it is larger than {max_bytes:,} bytes", 1, 1)
     if text.startswith("\ufeff"):
         raise YamlError("it begins with a byte order mark: save it without one", 1, 1)
     try:
-        return _document(_Events(yaml.parse(text, Loader=_LOADER), max_depth))
+        return _document(_Events(yaml.parse(text, Loader=_LOADER), max_depth, tags))
     except (yaml.reader.ReaderError, UnicodeEncodeError) as error:  # the latter from libyaml, for half a surrogate pair
         before = text[: error.start if isinstance(error, UnicodeEncodeError) else error.position]
         raise YamlError(
@@ -164,8 +167,9 @@ for _tag, _spelling, _first in (
 class _Events:
     """The parser's events, one at a time, with the depth they stand at."""
 
-    def __init__(self, events: Iterator[Any], max_depth: int) -> None:
+    def __init__(self, events: Iterator[Any], max_depth: int, tags: bool) -> None:
         self.events = events
+        self.tags = tags
         self.depth = 0
         self.max_depth = max_depth
 
@@ -178,7 +182,7 @@ class _Events:
                 line,
                 column,
             )
-        if getattr(event, "tag", None):
+        if getattr(event, "tag", None) and not self.tags:
             raise YamlError(f"the tag {visible(event.tag, one_line=True)} is not allowed", line, column)
         if isinstance(event, yaml.CollectionStartEvent):
             self.depth += 1
@@ -208,20 +212,21 @@ def _document(events: _Events) -> Node | None:
 
 def _node(events: _Events, event: Any) -> Node:
     line, column = event.start_mark.line + 1, event.start_mark.column + 1
+    tag = getattr(event, "tag", None) or ""
     if isinstance(event, yaml.ScalarEvent):
-        return Scalar(event.value, not event.style, line, column)  # plain: None, from libyaml ""
+        return Scalar(event.value, not event.style, line, column, tag)  # plain: None, from libyaml ""
     if isinstance(event, yaml.SequenceStartEvent):
         items = []
         while not isinstance(event := events.next(), yaml.SequenceEndEvent):
             items.append(_node(events, event))
-        return Sequence(tuple(items), line, column)
+        return Sequence(tuple(items), line, column, tag)
     pairs: list[tuple[Scalar, Node]] = []
     seen: set[str] = set()
     while not isinstance(event := events.next(), yaml.MappingEndEvent):
         key = _key(_node(events, event), seen)
         seen.add(key.text)
         pairs.append((key, _node(events, events.next())))
-    return Mapping(tuple(pairs), line, column)
+    return Mapping(tuple(pairs), line, column, tag)
 
 
 def _key(node: Node, seen: set[str]) -> Scalar:

@@ -15,7 +15,8 @@ from lmfunction.local._control_versions import publish
 from lmfunction.local._functions import LATEST, Configuration, Function
 from lmfunction.local._http import Answer
 from lmfunction.local._invoke import Address, RefusedError, parse_address
-from lmfunction.local._live_code import LIVE_BUCKET, live_folder
+from lmfunction.local._live_code import live_folder
+from lmfunction.local._settings import LIVE_BUCKET
 
 _NAME_LIMIT = 64
 _TAGS_LIMIT = 50

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from lmfunction.local._answers import invalid_parameter
 from lmfunction.local._invoke import RefusedError
-
-LIVE_BUCKET: Final = "hot-reload"
+from lmfunction.local._settings import LIVE_BUCKET
 
 
 def live_folder(code: Mapping[str, Any]) -> Path:

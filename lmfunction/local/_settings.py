@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Final, Self
 
 ACCOUNT: Final = "000000000000"
+LIVE_BUCKET: Final = "hot-reload"
 OWN_LOOP: Final = "own"
 AWSLAMBDARIC: Final = "awslambdaric"
 PYTHON_LOOPS: Final = (OWN_LOOP, AWSLAMBDARIC)
