@@ -31,6 +31,7 @@ Imports inside this folder point down only::
   _invocation  _functions  _variables  _settings  _auth  _addresses                           values and rules
         |
   _aliases  _event_config  _logging_config  _answers  _http  _log_store  _log_frames  _memory_watch
+  _trace  _jackson  _installed
 
 Functions from what people have: `_template` (with `_template_values`, `_template_resources`, `_template_nodes`) reads
 a SAM template into `_definition`s, which are requests to the operations above.

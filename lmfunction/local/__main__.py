@@ -13,6 +13,7 @@ import signal
 import sys
 
 from lmfunction.errors import JournalError
+from lmfunction.local._installed import missing
 from lmfunction.local._server import Server, raise_file_limit
 from lmfunction.local._settings import Settings
 
@@ -22,6 +23,10 @@ EXIT_FAILED = 255  # as the AWS CLI exits when something failed that was no mist
 def main() -> int:
     """Runs the server; the exit status."""
     settings = Settings.from_json(sys.argv[-1])
+    reason = missing(settings)
+    if reason is not None:
+        print(reason, file=sys.stderr)  # noqa: T201 - the parent reads it
+        return EXIT_FAILED
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C interrupts the parent's call, not the server
     try:
         asyncio.run(_serve(settings))

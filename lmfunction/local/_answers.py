@@ -20,7 +20,9 @@ NAME_PATTERN: Final = (
 QUALIFIER_PATTERN: Final = r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"
 TENANT_PATTERN: Final = r"[a-zA-Z0-9\._:\/=+\-@ ]+"
 _JSON: Final = ("Content-Type", "application/json")
-_WITH_CAPITAL: Final = frozenset({"ResourceNotFoundException", "AccessDeniedException"})
+_WITH_CAPITAL: Final = frozenset(
+    {"ResourceNotFoundException", "RecursiveInvocationException", "ServiceException", "AccessDeniedException"}
+)
 
 
 def new_request_id() -> str:

@@ -20,8 +20,9 @@ from typing import Final, NoReturn
 from lmfunction._names import check_region, parse_function_name
 from lmfunction._text import duration, one_line
 from lmfunction.errors import JournalError, ParameterError
+from lmfunction.local._installed import missing
 from lmfunction.local._invocation import Invocation, Outcome
-from lmfunction.local._settings import LocalFunction, Settings
+from lmfunction.local._settings import OWN_LOOP, PYTHON_LOOPS, LocalFunction, Settings
 
 EXIT_OK: Final = 0
 EXIT_USAGE: Final = 252  # the AWS CLI's status for a line it cannot use
@@ -78,6 +79,17 @@ def _parser() -> _Parser:
         "--concurrency", type=int, default=100, metavar="N", help="invocations that run at once (default: 100)"
     )
     start.add_argument(
+        "--python-loop",
+        choices=PYTHON_LOOPS,
+        default=OWN_LOOP,
+        help="what runs Python functions: our own loop, or AWS's client, which must be installed (default: own)",
+    )
+    start.add_argument(
+        "--enforce-memory",
+        action="store_true",
+        help="kill a function that takes more memory than it has, as AWS does (Linux)",
+    )
+    start.add_argument(
         "--function",
         action="append",
         default=[],
@@ -112,15 +124,21 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         raise ParameterError(f"--concurrency {arguments.concurrency} is out of range: write 1 to 1000.")
     if arguments.keep_keys and not arguments.state:
         raise ParameterError("--keep-keys keeps the keys in the state folder: give --state DIR as well.")
-    return Settings(
+    settings = Settings(
         region=check_region(arguments.region, parameter="--region"),
         port=arguments.port,
         concurrency=arguments.concurrency,
         retry_delays=_retry_delays(arguments.retry_delays),
         state="" if arguments.state is None else str(Path(arguments.state).expanduser().absolute()),
         keep_keys=arguments.keep_keys,
+        python_loop=arguments.python_loop,
+        enforce_memory=arguments.enforce_memory,
         functions=tuple(_local_function(text) for text in arguments.function),
     )
+    reason = missing(settings)
+    if reason is not None:
+        raise ParameterError(reason)
+    return settings
 
 
 def _retry_delays(text: str) -> tuple[float, ...]:

@@ -60,6 +60,7 @@ class Environment:
         self.configuration = configuration
         self.place = place
         self.idle_since = 0.0
+        self.tenant_id = ""  # for whom it has run, when no two tenants may share it
         self.retired = False
         self.provisioned = provisioned
         self.failed = False
@@ -87,6 +88,7 @@ class Environment:
     def run(self, invocation: Invocation) -> None:
         """Runs `invocation`; its `done` is called later with the outcome."""
         self._invocation = invocation
+        self.tenant_id = invocation.tenant_id
         self._began = time.perf_counter()
         if self._process is None:
             self._start(self._init_seconds, self._init_expired)

@@ -69,6 +69,8 @@ class Fleet:
         idle = self._idle.get(configuration.build)
         if not idle:
             environment = self._make(configuration)
+        elif configuration.per_tenant:
+            environment = _of_tenant(idle, invocation.tenant_id) or self._make(configuration)
         else:
             environment = idle.pop() if configuration.build not in self._wanted else self._readiest(idle)
         self._running[configuration.name] += 1
@@ -205,3 +207,11 @@ class Fleet:
             if not stack:
                 del self._idle[build]
         self._reap_later()
+
+
+def _of_tenant(idle: list[Environment], tenant_id: str) -> Environment | None:
+    """Takes out the environment that was used last for this tenant, or for nobody yet."""
+    for index in range(len(idle) - 1, -1, -1):
+        if idle[index].tenant_id in ("", tenant_id):
+            return idle.pop(index)
+    return None

@@ -8,12 +8,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import os
 import re
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 from lmfunction import _wire
@@ -36,9 +34,11 @@ from lmfunction.local._answers import (
 )
 from lmfunction.local._events import EventQueue
 from lmfunction.local._fleet import ACCOUNT_LIMIT, Fleet
-from lmfunction.local._functions import LATEST, Function, Functions
+from lmfunction.local._functions import LATEST, Configuration, Function, Functions
 from lmfunction.local._http import Answer, Request
 from lmfunction.local._invocation import Invocation, Outcome
+from lmfunction.local._jackson import json_fault
+from lmfunction.local._trace import trace_id
 
 Told = Callable[[Invocation, str, Outcome], None]
 
@@ -46,9 +46,13 @@ _NAME: Final = re.compile(NAME_PATTERN)
 _REGION_GROUP, _ACCOUNT_GROUP, _NAME_GROUP, _QUALIFIER_GROUP = 3, 9, 11, 13
 _QUALIFIER: Final = re.compile(QUALIFIER_PATTERN)
 _TENANT: Final = re.compile(TENANT_PATTERN)
-_TRACE: Final = re.compile(r"Root=[\w=;:.-]{1,512}", re.ASCII)
 _NAME_LIMIT: Final = 256
 _QUALIFIER_LIMIT: Final = 128
+_TENANT_LIMIT: Final = 256
+_NOT_DURABLE: Final = (
+    "Durable executions are not supported here: the embedded Lambda has no durable functions. "
+    "Invoke without DurableExecutionName, or against AWS."
+)
 
 
 class RefusedError(Exception):
@@ -86,23 +90,27 @@ class Invoke:
         faults = [] if kind in _wire.INVOCATION_TYPES else [enum_fault(kind, "invocationType", _wire.INVOCATION_TYPES)]
         if log_type not in _wire.LOG_TYPES:
             faults.append(enum_fault(log_type, "logType", _wire.LOG_TYPES))
-        address = parse_address(name, query, faults)
+        tenant = headers.get("x-amz-tenant-id", "")
+        address = parse_address(name, query, faults, _tenant_faults(tenant) if tenant else [])
         function = find_function(self._functions, address)
         event = _checked_event(request, kind)
+        if "x-amz-durable-execution-name" in headers:
+            raise RefusedError(invalid_parameter(_NOT_DURABLE))
+        configuration = self._functions.pick(function, address.qualifier)
+        assert configuration is not None
+        _check_tenant(configuration, tenant)
         request_id = new_request_id()
         if kind == "DryRun":
             reply(Answer(204, ((_wire.REQUEST_ID, request_id),)))
             return
-        configuration = self._functions.pick(function, address.qualifier)
-        assert configuration is not None
         invocation = Invocation(
             request_id,
             configuration,
             self._functions.arn(address.name, address.qualifier),
             event,
             done=_ignore,
-            trace_id=_trace_id(headers.get("x-amzn-trace-id")),
-            tenant_id=_tenant_id(headers),
+            trace_id=_trace_id(headers.get("x-amzn-trace-id"), function),
+            tenant_id=tenant,
         )
         if kind == "Event":
             self._put(invocation, address.qualifier, reply)
@@ -135,23 +143,21 @@ class Invoke:
             raise RefusedError(throttled(ACCOUNT_LIMIT))
 
 
-def parse_address(name: str, query: str, faults: list[str] | None = None) -> Address:
+def parse_address(name: str, query: str, more: Iterable[str] = (), last: Iterable[str] = ()) -> Address:
     """The function that a path names, taken apart; raises RefusedError for spellings that AWS refuses.
 
-    `faults` found before are reported in the same answer.
+    `more` and `last` are faults of other members, which are reported in the same answer: in the order of the API's
+    model, `more` between the name and the qualifier.
     """
-    faults = [] if faults is None else faults
     found = _NAME.fullmatch(name)
-    if found is None:
-        faults.append(pattern_fault(name, "functionName", NAME_PATTERN))
+    faults = [] if found is not None else [pattern_fault(name, "functionName", NAME_PATTERN)]
     if len(name) > _NAME_LIMIT:
         faults.append(fault(name, "functionName", f"have length less than or equal to {_NAME_LIMIT}"))
+    faults += more
     given = parse_qs(query, keep_blank_values=True).get("Qualifier", [None])[0] if query else None
     if given is not None:
-        if not _QUALIFIER.fullmatch(given):
-            faults.append(pattern_fault(given, "qualifier", QUALIFIER_PATTERN))
-        if len(given) > _QUALIFIER_LIMIT:
-            faults.append(fault(given, "qualifier", f"have length less than or equal to {_QUALIFIER_LIMIT}"))
+        faults += _qualifier_faults(given)
+    faults += last
     if faults or found is None:
         raise RefusedError(validation(faults))
     own = found[_QUALIFIER_GROUP]
@@ -160,6 +166,17 @@ def parse_address(name: str, query: str, faults: list[str] | None = None) -> Add
         raise RefusedError(invalid_parameter(text))
     region, account = found[_REGION_GROUP], found[_ACCOUNT_GROUP]
     return Address(found[_NAME_GROUP], own or given, region and region[:-1], account and account[:-1])
+
+
+def _qualifier_faults(qualifier: str) -> list[str]:
+    faults = []
+    if not _QUALIFIER.fullmatch(qualifier):
+        faults.append(pattern_fault(qualifier, "qualifier", QUALIFIER_PATTERN))
+    if len(qualifier) > _QUALIFIER_LIMIT:
+        faults.append(fault(qualifier, "qualifier", f"have length less than or equal to {_QUALIFIER_LIMIT}"))
+    if not qualifier:
+        faults.append(fault(qualifier, "qualifier", "have length greater than or equal to 1"))
+    return faults
 
 
 def find_function(functions: Functions, address: Address) -> Function:
@@ -207,37 +224,11 @@ def _checked_event(request: Request, kind: str) -> bytes:
         )
     if not body:
         return b"{}"
-    try:
-        _DECODER.decode(body.decode("utf-8"))
-    except (ValueError, RecursionError) as e:
-        text = f"Could not parse request body into json: Could not parse payload into json: {_jackson_text(e)}"
-        raise RefusedError(refusal(400, "InvalidRequestContentException", text)) from None
+    reason = json_fault(body)
+    if reason is not None:
+        text = f"Could not parse request body into json: Could not parse payload into json: {reason}"
+        raise RefusedError(refusal(400, "InvalidRequestContentException", text))
     return body
-
-
-def _jackson_text(error: Exception) -> str:
-    """The reason in the words of Jackson, the JSON parser that AWS uses, as near as the position allows."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"Invalid UTF-8 start byte 0x{error.object[error.start]:x}"
-    if not isinstance(error, json.JSONDecodeError):
-        return "The document is nested too deeply" if isinstance(error, RecursionError) else str(error)
-    where = f"\n at [Source: REDACTED; line: {error.lineno}, column: {error.colno + 1}]"
-    if error.pos >= len(error.doc):
-        return f"Unexpected end-of-input{where}"
-    token = re.match(r"[A-Za-z_$][\w$]*", error.doc[error.pos :])
-    if token is not None:
-        wanted = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
-        return f"Unrecognized token '{token.group()[:64]}': was expecting {wanted}{where}"
-    char = error.doc[error.pos]
-    return f"Unexpected character ('{char}' (code {ord(char)})): {error.msg.lower()}{where}"
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"Non-standard token '{name}'")
-
-
-# Numbers stay text: only their spelling is checked here, and Python refuses to convert very long ones.
-_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=str, parse_float=str)
 
 
 def _client_context(headers: dict[str, str]) -> str:
@@ -258,18 +249,29 @@ def _client_context(headers: dict[str, str]) -> str:
     return json.dumps(value)  # written anew: a line break inside would end the Runtime API's header
 
 
-def _tenant_id(headers: dict[str, str]) -> str:
-    tenant = headers.get("x-amz-tenant-id", "")
-    if tenant and not (_TENANT.fullmatch(tenant) and len(tenant) <= 256):
-        raise RefusedError(validation([pattern_fault(tenant, "tenantId", TENANT_PATTERN)]))
-    if "x-amz-durable-execution-name" in headers:
-        raise RefusedError(invalid_parameter("The embedded Lambda has no durable functions."))
-    return tenant
+def _tenant_faults(tenant: str) -> list[str]:
+    faults = [] if _TENANT.fullmatch(tenant) else [pattern_fault(tenant, "tenantId", TENANT_PATTERN)]
+    if len(tenant) > _TENANT_LIMIT:
+        faults.append(fault(tenant, "tenantId", f"have length less than or equal to {_TENANT_LIMIT}"))
+    return faults
 
 
-def _trace_id(given: str | None) -> str:
-    """The caller's trace header, or a new one that is not sampled."""
-    if given is not None and _TRACE.fullmatch(given):
-        return given
-    text = os.urandom(24).hex()
-    return f"Root=1-{int(time.time()):08x}-{text[:24]};Parent={text[24:40]};Sampled=0;Lineage=1:{text[40:48]}:0"
+def _check_tenant(configuration: Configuration, tenant: str) -> None:
+    """A tenant is named for a function that keeps tenants apart, and for no other. Source: answers seen from AWS."""
+    if configuration.per_tenant and not tenant:
+        text = "is enabled with tenancy configuration. Add a valid tenant ID in your request and try again."
+        raise RefusedError(invalid_parameter(f"The invoked function {text}"))
+    if tenant and not configuration.per_tenant:
+        text = "is not enabled with tenancy configuration. Remove the tenant ID from your request and try again."
+        raise RefusedError(invalid_parameter(f"The invoked function {text}"))
+
+
+def _trace_id(given: str | None, function: Function) -> str:
+    trace = trace_id(given, function.latest.arn, stops=function.recursive_loop != "Allow")
+    if trace is None:
+        text = (
+            "Lambda has detected your function being invoked in a recursive loop with other Amazon Web Services "
+            "resources and stopped your function's invocation."
+        )
+        raise RefusedError(refusal(400, "RecursiveInvocationException", text))
+    return trace

@@ -135,7 +135,7 @@ def test_results(results_case: dict[str, Any], client: Any, deploy: Any) -> None
 
 def test_context(call: Any, deploy: Any) -> None:
     """The context object says what AWS's says; the ARN carries the qualifier as the caller gave it."""
-    name = deploy(CONTEXT, MemorySize=256, Timeout=9)
+    name = deploy(CONTEXT, MemorySize=256, Timeout=9, TenancyConfig={"TenantIsolationMode": "PER_TENANT"})
     client_context = base64.b64encode(
         b'{"custom": {"k": "\\u00fc\\n"},\n "env": {"e": "1"}, "client": {"app_title": "t"}}'
     )
@@ -153,7 +153,7 @@ def test_context(call: Any, deploy: Any) -> None:
         "identity": None,
         "client": [{"k": "ü\n"}, {"e": "1"}, "t"],
     }
-    assert call(name)[0]["invoked_function_arn"] == f"{ARN}:{name}"
+    assert call(name, TenantId="t")[0]["invoked_function_arn"] == f"{ARN}:{name}"
 
 
 def test_log_tail(call: Any, deploy: Any) -> None:

@@ -98,7 +98,10 @@ exports.handler = async (event, context) => {
   const left = context.getRemainingTimeInMillis()
   return {...context, left, trace: process.env._X_AMZN_TRACE_ID}
 }"""
-    name = deploy("", Runtime="nodejs20.x", Handler="index.handler", files={"index.js": source}, Timeout=9)
+    tenancy = {"TenantIsolationMode": "PER_TENANT"}
+    name = deploy(
+        "", Runtime="nodejs20.x", Handler="index.handler", files={"index.js": source}, Timeout=9, TenancyConfig=tenancy
+    )
     context = base64.b64encode(b'{"custom": {"k": "\\u00f6"}}').decode()
     answer = client.invoke(FunctionName=name, ClientContext=context, TenantId="blue", Qualifier="$LATEST")
     got = json.loads(answer["Payload"].read())

@@ -1,0 +1,89 @@
+"""What is wrong with a JSON document, in the words of Jackson, the parser that AWS uses.
+
+As near as Python's parser lets us see it; the place is counted as Jackson counts, one behind what it read last.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final, NoReturn
+
+_VALUES: Final = "JSON String, Number, Array, Object or token 'null', 'true' or 'false'"
+_TOKEN: Final = re.compile(r"[A-Za-z_$][\w$]*")
+_SOURCE: Final = "REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled)"
+# Python's message -> what Jackson says after the unexpected character.
+_EXPECTED: Final = {
+    "Expecting value": f"expected a valid value ({_VALUES})",
+    "Expecting ':' delimiter": "was expecting a colon to separate field name and value",
+    "Expecting ',' delimiter": "was expecting comma to separate {kind} entries",
+    "Expecting property name enclosed in double quotes": "was expecting double-quote to start field name",
+    "Illegal trailing comma before end of object": "was expecting double-quote to start field name",
+    "Illegal trailing comma before end of array": f"expected a valid value ({_VALUES})",
+    "Extra data": f"expected a valid value ({_VALUES})",
+}
+
+
+class _NonStandardError(ValueError):
+    """NaN or an infinity."""
+
+
+def json_fault(document: bytes) -> str | None:
+    """Why `document` is not JSON in UTF-8; None when it is. Its numbers may have any length."""
+    try:
+        _DECODER.decode(document.decode("utf-8"))
+    except UnicodeDecodeError as e:
+        where = _where(document[: e.start].decode("utf-8"), e.start)
+        kind = "middle" if e.start + 1 < e.end or _is_start(document[e.start]) else "start"
+        byte = document[min(e.end, len(document) - 1)] if kind == "middle" else document[e.start]
+        return f"Invalid UTF-8 {kind} byte 0x{byte:x}{where}"
+    except json.JSONDecodeError as e:
+        return _text(e)
+    except _NonStandardError as e:
+        return f"Non-standard token '{e}': enable `JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS` to allow"
+    except RecursionError:
+        limit = "(1000, from `StreamReadConstraints.getMaxNestingDepth()`)"
+        return f"Document nesting depth (1001) exceeds the maximum allowed {limit}"
+    return None
+
+
+def _is_start(byte: int) -> bool:
+    return 0xC2 <= byte <= 0xF4
+
+
+def _text(error: json.JSONDecodeError) -> str:
+    document, at = error.doc, error.pos
+    where = _where(document, at)
+    if error.msg.startswith("Unterminated string"):
+        where = _where(document, len(document))
+        return f"Unexpected end-of-input: was expecting closing quote for a string value{where}"
+    if at >= len(document):
+        return f"Unexpected end-of-input{where}"
+    char = document[at]
+    if error.msg.startswith("Invalid control character"):
+        code = f"CTRL-CHAR, code {ord(char)}"
+        escaped = "has to be escaped using backslash to be included in string value"
+        return f"Illegal unquoted character (({code})): {escaped}{where}"
+    if error.msg.startswith("Invalid \\escape"):
+        char = document[at + 1 : at + 2] or " "
+        return f"Unrecognized character escape '{char}' (code {ord(char)}){where}"
+    token = _TOKEN.match(document, at)
+    if token is not None and error.msg in ("Expecting value", "Extra data"):
+        return f"Unrecognized token '{token.group()[:64]}': was expecting ({_VALUES}){where}"
+    kind = "Array" if document.rfind("[", 0, at) > document.rfind("{", 0, at) else "Object"
+    expected = _EXPECTED.get(error.msg, error.msg.lower()).format(kind=kind)
+    return f"Unexpected character ('{char}' (code {ord(char)})): {expected}{where}"
+
+
+def _where(document: str, at: int) -> str:
+    line = document.count("\n", 0, at) + 1
+    column = at - document.rfind("\n", 0, at) + (at < len(document))
+    return f"\n at [Source: {_SOURCE}; line: {line}, column: {column}]"
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _NonStandardError(name)
+
+
+# Numbers stay text: only their spelling is checked here, and Python refuses to convert very long ones.
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=str, parse_float=str)
