@@ -23,7 +23,7 @@ def trace_id(given: str | None, arn: str, *, stops: bool = True) -> str | None:
     """The trace header for a call of the function `arn` (without qualifier); None when it has come round too often.
 
     `given` is the caller's header: what it says is kept, and its lineage goes on. Without one, or with one that is no
-    trace header, a new trace begins, which is not sampled. A function whose loops are not to be stopped never gets None.
+    trace header, a new trace begins, which is not sampled. Unless the call `stops` loops, it is never None.
     """
     mark = f"{zlib.crc32(arn.encode()):08x}"
     if given is None or not _GIVEN.fullmatch(given):
