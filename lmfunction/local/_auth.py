@@ -1,9 +1,12 @@
 """Signature Version 4, verified: only who knows the keys made at start may call.
 
-A captured request that is sent again is refused when its signature covers `amz-sdk-invocation-id`, as the SDKs for Go
-and Rust do: that id is new for each call, so the same signature twice is a replay. botocore
-(1.44, `endpoint.py`) adds the header after signing. It signs Host and X-Amz-Date only, so two identical calls within
-one second carry the same signature and must both pass; for such signers there is no replay check but the five minutes.
+A captured request that is sent again as it is is refused: every SDK sends an `amz-sdk-invocation-id` that is new for
+each call, and an `amz-sdk-request` that counts its attempts, so the same signature with the same two is a replay.
+
+What that cannot stop: botocore (1.44, `endpoint.py`) adds both headers after signing, and signs nothing else that is
+new for each call, so two identical calls within one second carry the same signature and must both pass. Who captures
+such a request and gives it another id can repeat this one call, unaltered, for five minutes. The SDKs for Go and Rust
+sign the id; a signer that sends none has no check but the five minutes. Capturing takes root on this machine.
 """
 
 from __future__ import annotations
@@ -34,10 +37,11 @@ _FIELDS: Final = re.compile(
     r"/aws4_request,\s*SignedHeaders=(?P<headers>[^,\s]+),\s*Signature=(?P<signature>[0-9a-f]{64})"
 )
 _WINDOW_SECONDS: Final = 300  # AWS: five minutes either way
-_REMEMBERED: Final = 200_000  # signatures; about 20 MB when full
+_REMEMBERED: Final = 100_000  # calls; about 9 MB when full
 _DATE: Final = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 _DATE_FORMAT: Final = "%Y%m%dT%H%M%SZ"
 _UNIQUE_HEADER: Final = "amz-sdk-invocation-id"
+_CALL_HEADERS: Final = (_UNIQUE_HEADER, "amz-sdk-request")
 _BLANKS: Final = re.compile(r" {2,}")
 
 
@@ -73,26 +77,45 @@ def kept_keys(path: Path) -> Keys:
         raise JournalError(text) from error
 
 
-class _SeenSignatures:
-    """The signatures met lately, by the second they were signed.
+@dataclass(frozen=True, slots=True)
+class _Authorization:
+    """The Authorization header taken apart. `signed_headers` is as it stands there: names joined by semicolons."""
 
+    key: str
+    day: str
+    region: str
+    service: str
+    signed_headers: str
+    signature: str
+
+
+@functools.lru_cache(maxsize=256)  # both looks at a request need it, and so do identical calls in one second
+def _authorization(text: str) -> _Authorization | None:
+    found = _FIELDS.fullmatch(text)
+    return None if found is None else _Authorization(*found.groups())
+
+
+class _SeenCalls:
+    """The calls met lately, each a number, by the second they were signed.
+
+    What was signed up to second `floor` may have been met by a server before this one, whose keys these were.
     Memory is bounded: when too many are kept, the oldest second is forgotten and requests signed up to it are
     refused from then on, so that forgetting never opens the door to a replay.
     """
 
-    def __init__(self, limit: int = _REMEMBERED) -> None:
+    def __init__(self, limit: int = _REMEMBERED, *, floor: int = 0) -> None:
         self._limit = limit
         self._count = 0
         self._by_second: dict[int, set[int]] = {}
-        self.floor = 0
+        self.floor = floor
 
-    def first_time(self, signature: str, signed_at: int, now: float) -> bool:
-        mark = int(signature[:16], 16)
+    def first_time(self, mark: int, signed_at: int, now: float) -> bool:
+        """Notes a call; False when it was met before, or is too old to tell."""
         marks = self._by_second.get(signed_at)
-        if marks is None:
+        if marks is None or self._count >= self._limit:
             self._forget(now)
-            marks = self._by_second[signed_at] = set()
-        if mark in marks:
+            marks = self._by_second.setdefault(signed_at, set())
+        if mark in marks or signed_at <= self.floor:
             return False
         marks.add(mark)
         self._count += 1
@@ -100,7 +123,7 @@ class _SeenSignatures:
 
     def _forget(self, now: float) -> None:
         for second in sorted(self._by_second):
-            if second >= now - _WINDOW_SECONDS and self._count <= self._limit:
+            if second >= now - _WINDOW_SECONDS and self._count < self._limit:
                 return
             self._count -= len(self._by_second.pop(second))
             self.floor = second
@@ -113,74 +136,73 @@ class SignatureCheck:
         self._keys = keys
         self._region = region
         self._clock = clock
-        self._seen = _SeenSignatures()
+        self._seen = _SeenCalls(floor=int(clock()) - 1)
         self._signing_keys: dict[tuple[str, str], bytes] = {}
 
     def early_refusal(self, headers: dict[str, str]) -> Answer | None:
         """What can be refused before the body is read: no signature, or somebody else's key."""
-        authorization = headers.get("authorization")
-        if authorization is None:
+        text = headers.get("authorization")
+        if text is None:
             return refusal(403, "MissingAuthenticationTokenException", "Missing Authentication Token")
-        fields = _FIELDS.fullmatch(authorization)
-        if fields is None:
+        given = _authorization(text)
+        if given is None:
             text = f"Authorization header requires '{_ALGORITHM}' with Credential, SignedHeaders and Signature."
             return refusal(403, "IncompleteSignatureException", text)
-        if not hmac.compare_digest(fields["key"].encode(), self._keys.access_key.encode()):
+        if not hmac.compare_digest(given.key.encode(), self._keys.access_key.encode()):
             text = "The security token included in the request is invalid."
             return refusal(403, "UnrecognizedClientException", text)
         return None
 
     def refusal(self, request: Request, service: str = "lambda") -> Answer | None:
         """Why `request` is not authentic as one to `service`; None when it is."""
-        fields = _FIELDS.fullmatch(request.headers.get("authorization", ""))
-        if fields is None or fields["key"] != self._keys.access_key:
+        given = _authorization(request.headers.get("authorization", ""))
+        if given is None or given.key != self._keys.access_key:
             return self.early_refusal(request.headers)
         date = request.headers.get("x-amz-date", "")
         signed_at = _seconds(date)
-        problem = self._scope_fault(fields, service) or self._date_fault(date, signed_at, fields["day"])
-        if problem is None and not self._signature_matches(request, fields, date):
+        problem = self._scope_fault(given, service) or self._date_fault(date, signed_at, given.day)
+        if problem is None and not self._signature_matches(request, given, date):
             problem = "The request signature we calculated does not match the signature you provided."
-        if problem is None and _UNIQUE_HEADER in fields["headers"]:
-            problem = self._replay_fault(fields["signature"], signed_at)
+        if problem is None and _UNIQUE_HEADER in request.headers:
+            problem = self._replay_fault(request, given, signed_at)
         return None if problem is None else refusal(403, "InvalidSignatureException", problem)
 
-    def _scope_fault(self, fields: re.Match[str], service: str) -> str | None:
-        if fields["service"] != service:
+    def _scope_fault(self, given: _Authorization, service: str) -> str | None:
+        if given.service != service:
             return f"Credential should be scoped to correct service: '{service}'."
-        if fields["region"] != self._region:
-            return f"Credential should be scoped to a valid region, not '{fields['region'][:32]}'."
-        signed = fields["headers"].split(";")
+        if given.region != self._region:
+            return f"Credential should be scoped to a valid region, not '{given.region[:32]}'."
+        signed = given.signed_headers.split(";")
         if "host" not in signed or "x-amz-date" not in signed:
             return "'Host' and 'X-Amz-Date' must be signed headers."
         return None
 
     def _date_fault(self, date: str, signed_at: int, day: str) -> str | None:
-        now = self._clock()
         if not signed_at or date[:8] != day:
             return "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP"
+        now = self._clock()
+        if abs(now - signed_at) <= _WINDOW_SECONDS:
+            return None
         shown = time.strftime(_DATE_FORMAT, time.gmtime(now))
-        if signed_at < now - _WINDOW_SECONDS:
+        if signed_at < now:
             return f"Signature expired: {date} is now earlier than {shown} - 5 min."
-        if signed_at > now + _WINDOW_SECONDS:
-            return f"Signature not yet current: {date} is still later than {shown} + 5 min."
-        return None
+        return f"Signature not yet current: {date} is still later than {shown} + 5 min."
 
-    def _replay_fault(self, signature: str, signed_at: int) -> str | None:
-        if signed_at <= self._seen.floor:
-            return "The signature is too old to tell whether it was used before."
-        if not self._seen.first_time(signature, signed_at, self._clock()):
-            return "The signature has been used before: sign each request anew."
-        return None
+    def _replay_fault(self, request: Request, given: _Authorization, signed_at: int) -> str | None:
+        unsigned = () if _UNIQUE_HEADER in given.signed_headers else map(request.headers.get, _CALL_HEADERS)
+        if self._seen.first_time(hash((given.signature, *unsigned)), signed_at, self._clock()):
+            return None
+        return "The signature has been used before, or is too old to tell: sign each request anew."
 
-    def _signature_matches(self, request: Request, fields: re.Match[str], date: str) -> bool:
+    def _signature_matches(self, request: Request, given: _Authorization, date: str) -> bool:
         body_hash = sha256(request.body).hexdigest()
         if request.headers.get("x-amz-content-sha256", body_hash) != body_hash:
             return False
-        canonical = canonical_request(request, fields["headers"], body_hash)
-        scope = f"{fields['day']}/{fields['region']}/{fields['service']}/aws4_request"
+        canonical = canonical_request(request, given.signed_headers, body_hash)
+        scope = f"{given.day}/{given.region}/{given.service}/aws4_request"
         text = f"{_ALGORITHM}\n{date}\n{scope}\n{sha256(canonical.encode('latin-1')).hexdigest()}"
-        key = self._signing_key(fields["day"], fields["service"])
-        return hmac.compare_digest(hmac.digest(key, text.encode(), "sha256").hex(), fields["signature"])
+        key = self._signing_key(given.day, given.service)
+        return hmac.compare_digest(hmac.digest(key, text.encode(), "sha256").hex(), given.signature)
 
     def _signing_key(self, day: str, service: str) -> bytes:
         key = self._signing_keys.get((day, service))
@@ -198,8 +220,13 @@ def canonical_request(request: Request, signed_headers: str, body_hash: str) -> 
     headers = request.headers
     lines = "".join(f"{name}:{_BLANKS.sub(' ', headers.get(name, ''))}\n" for name in signed_headers.split(";"))
     return (
-        f"{request.method}\n{quote(path, safe='/~')}\n{_canonical_query(query)}\n{lines}\n{signed_headers}\n{body_hash}"
+        f"{request.method}\n{_canonical_path(path)}\n{_canonical_query(query)}\n{lines}\n{signed_headers}\n{body_hash}"
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _canonical_path(path: str) -> str:
+    return quote(path, safe="/~")
 
 
 def _canonical_query(query: str) -> str:

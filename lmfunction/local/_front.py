@@ -6,6 +6,7 @@ it; any other path 404; a known path with another method 405.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from lmfunction.local._routes import Routes
 
 _INVOKE: Final = "Invoke"
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE"})
+_ROUTES_REMEMBERED: Final = 256
 _UPLOAD_LIMIT: Final = 73_400_320  # a 50 MB package in base64, with room for the rest of the request
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _SEGMENT: Final = re.compile(r"(?!\.{1,2}$)[\w.:$!%@+,=~-]+", re.ASCII)
@@ -69,6 +71,7 @@ class Front:
 
     def __init__(self, port: int, signatures: SignatureCheck, invoke: Invoke, account: Account, logs: Logs) -> None:
         self._hosts = hosts_of(port)
+        self._route = functools.lru_cache(maxsize=_ROUTES_REMEMBERED)(self._find_route)
         self._signatures = signatures
         self._invoke = invoke
         self._account = account
@@ -82,10 +85,10 @@ class Front:
         fault = foreign_fault(request.headers, self._hosts)
         if fault is not None:
             return refusal(403, "ForbiddenException", fault)
-        route = self._route(request)
-        if isinstance(route, Answer):
-            return route
-        request.route = route
+        try:
+            route = request.route = self._route(request.method, request.target)
+        except RefusedError as e:
+            return e.answer
         return self._signatures.early_refusal(request.headers) or (
             _UPLOAD_LIMIT if route.operation is not None else _wire.SYNC_REQUEST_LIMIT
         )
@@ -108,29 +111,30 @@ class Front:
         except RefusedError as e:
             reply(e.answer)
 
-    def _route(self, request: Request) -> _Route | Answer:
-        if request.method not in _METHODS:
-            return _not_allowed(request.method)
-        if request.target == "/" and request.method == "POST":
+    def _find_route(self, method: str, target: str) -> _Route:
+        """What `method` and `target` ask for; raises RefusedError, whose answer is made anew for each request."""
+        if method not in _METHODS:
+            raise _not_allowed(method)
+        if target == "/" and method == "POST":
             return _READS_LOGS
-        path, _, query = request.target.partition("?")
+        path, _, query = target.partition("?")
         if not path.startswith("/"):
-            return refusal(400, "BadRequestException", "The request target must be a path.")
+            raise RefusedError(refusal(400, "BadRequestException", "The request target must be a path."))
         segments = path.split("/")[1:]
         if len(segments) == 3 and not segments[2]:
             segments.pop()  # older SDKs write the collection as /functions/
         if not _is_lambda_path(segments):
-            return refusal(404, "UnknownOperationException", "There is no such path here.")
+            raise RefusedError(refusal(404, "UnknownOperationException", "There is no such path here."))
         methods = self._routes.methods(segments, query)
         if methods is None:
             # A path that is not in the table still is one of Lambda's own.
-            return _not_here(f"{request.method} {ascii_only(shorten(path, 200))}")
-        name = methods.get(request.method)
+            raise _not_here(f"{method} {ascii_only(shorten(path, 200))}")
+        name = methods.get(method)
         if name is None:
-            return _not_allowed(request.method)
+            raise _not_allowed(method)
         operation = OPERATIONS.get(name)
         if operation is None and name != _INVOKE:
-            return _not_here(name)
+            raise _not_here(name)
         subject, part = ([unquote(s) for s in segments[2::2]] + ["", ""])[:2]
         return _Route(operation, subject, part, query)
 
@@ -158,11 +162,11 @@ def _too_large(route: _Route) -> Answer:
     return too_large(f"Request must be smaller than {_wire.SYNC_REQUEST_LIMIT} bytes for the InvokeFunction operation")
 
 
-def _not_here(operation: str) -> Answer:
+def _not_here(operation: str) -> RefusedError:
     text = f"{operation} is an operation that the embedded Lambda does not have."
-    return refusal(501, "NotImplementedException", text)
+    return RefusedError(refusal(501, "NotImplementedException", text))
 
 
-def _not_allowed(method: str) -> Answer:
+def _not_allowed(method: str) -> RefusedError:
     answer = refusal(405, "MethodNotAllowedException", "This method is not allowed here.")
-    return Answer(405, answer.headers, b"" if method == "HEAD" else answer.body)
+    return RefusedError(Answer(405, answer.headers, b"" if method == "HEAD" else answer.body))

@@ -10,7 +10,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from lmfunction.local._auth import Keys, SignatureCheck, _SeenSignatures
+from lmfunction.local._auth import Keys, SignatureCheck, _SeenCalls
 from lmfunction.local._http import Request
 
 PATH = "/2015-03-31/functions/echo/invocations"
@@ -60,27 +60,63 @@ def test_blanks_in_headers_are_folded() -> None:
     assert check().refusal(signed(**{"X-Amz-Client-Context": "a   b"})) is None
 
 
-def test_replay_is_refused_where_it_can_be_told() -> None:
-    """K5: with an invocation id the same signature twice is a replay; without one identical calls must pass."""
+def test_replay_is_refused() -> None:
+    """K5: the same signature with the same invocation id and attempt is a replay; another id or attempt is not."""
+    verify = check()
+    first = signed()
+    ids = {"amz-sdk-invocation-id": "one", "amz-sdk-request": "attempt=1"}
+    later = {**ids, "amz-sdk-request": "attempt=2; max=3"}, {**ids, "amz-sdk-invocation-id": "two"}
+    for headers in ({**first.headers, **ids}, *({**first.headers, **more} for more in later)):
+        request = Request("POST", PATH, headers, first.body)
+        assert verify.refusal(request) is None
+        answer = verify.refusal(request)
+        assert answer is not None
+        assert answer.status == 403
+        assert b"used before" in answer.body
+
+
+def test_signed_id_cannot_be_altered() -> None:
+    """K5: where the id is signed, no other header makes a second call of a captured one."""
     verify = check()
     request = signed(**{"amz-sdk-invocation-id": "one"})
     assert verify.refusal(request) is None
-    answer = verify.refusal(request)
-    assert answer is not None
-    assert answer.status == 403
-    plain = signed()
+    headers = {**request.headers, "amz-sdk-request": "attempt=2"}
+    assert verify.refusal(Request("POST", PATH, headers, request.body)) is not None
+    headers["amz-sdk-invocation-id"] = "two"
+    assert verify.refusal(Request("POST", PATH, headers, request.body)) is not None
+
+
+def test_without_an_id_identical_calls_pass() -> None:
+    """A signer that sends no id may call twice in one second: the signature cannot tell it from a replay."""
+    verify, plain = check(), signed()
     assert verify.refusal(plain) is None
     assert verify.refusal(plain) is None
 
 
-def test_memory_of_signatures_is_bounded() -> None:
-    """When the memory is full, old signatures are forgotten and refused, never accepted anew."""
-    seen = _SeenSignatures(limit=3)
+def test_memory_of_calls_is_bounded() -> None:
+    """When the memory is full, the oldest calls are forgotten and refused, never accepted anew."""
+    seen = _SeenCalls(limit=3)
     for second in range(1, 6):
-        assert seen.first_time(f"{second:064x}"[::-1], second, now=5)
-    assert seen.floor == 1
-    assert sum(len(marks) for marks in seen._by_second.values()) <= 4
-    assert not seen.first_time(f"{5:064x}"[::-1], 5, now=5)
+        assert seen.first_time(second, second, now=5)
+    assert seen.floor == 2
+    assert sum(len(marks) for marks in seen._by_second.values()) == 3
+    assert not seen.first_time(5, 5, now=5)
+    assert not seen.first_time(1, 1, now=5)
+
+
+def test_a_server_started_anew_takes_nothing_from_before() -> None:
+    """K5: keys that outlive a server do not let in what was sent to the one before."""
+    request = signed()
+    request.headers["amz-sdk-invocation-id"] = "one"
+    assert check(at=0).refusal(request) is None
+    assert check(at=3).refusal(request) is not None
+
+
+def test_memory_of_one_second_is_bounded() -> None:
+    """More calls in one second than can be remembered are refused, too."""
+    seen = _SeenCalls(limit=3)
+    assert [seen.first_time(mark, 5, now=5) for mark in range(5)] == [True, True, True, False, False]
+    assert seen.first_time(9, 6, now=6)
 
 
 def test_keys_are_masked() -> None:
@@ -121,8 +157,9 @@ def test_altered_requests(wire: Any, to_bytes: Any) -> None:
 
 
 def test_captured_request_is_refused(wire: Any, to_bytes: Any) -> None:
-    """K5: what was sent once with a signed invocation id cannot be sent again by somebody else."""
-    captured = to_bytes("POST", PATH, wire.signed(headers={"amz-sdk-invocation-id": "one"}), b'{"a": 1}')
+    """K5: what botocore sent once cannot be sent again by somebody else."""
+    unsigned = {"amz-sdk-invocation-id": "one", "amz-sdk-request": "attempt=1"}
+    captured = to_bytes("POST", PATH, {**wire.signed(), **unsigned}, b'{"a": 1}')
     assert wire.send(captured).status == 200
     reply = wire.send(captured)
     assert (reply.status, reply.lower["x-amzn-errortype"]) == (403, "InvalidSignatureException")
