@@ -28,7 +28,7 @@ Imports inside this folder point down only::
         |
   _runtimes                              what is started for which runtime
         |
-  _invocation  _functions  _variables  _settings  _auth  _addresses                           values and rules
+  _invocation  _functions  _variables  _settings  _auth  _addresses  _alarm                   values and rules
         |
   _aliases  _event_config  _logging_config  _answers  _http  _log_store  _log_frames  _memory_watch
   _trace  _jackson  _installed

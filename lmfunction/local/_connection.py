@@ -164,15 +164,12 @@ class Connection(asyncio.Protocol):
 
     def _next_request(self) -> bool:
         """Reads and answers one request; False when more bytes are needed."""
-        if self._request is None and not self._read_head():
+        request = self._request or self._read_head()
+        if request is None or self._finished:
             return False
-        complete = self._read_chunks() if self._chunked else self._read_body()
-        if not complete or self._finished:
+        if not (self._read_chunks(request) if self._chunked else self._read_body(request)):
             return False
-        request, self._request = self._request, None
-        assert request is not None
-        request.body = bytes(self._body)
-        self._body = bytearray()
+        self._request = None
         self.deadline = _FOREVER
         self._answering = True
         if self._refusal is not None:
@@ -189,7 +186,7 @@ class Connection(asyncio.Protocol):
             if self._answering:
                 self._reply(plain(500, "The embedded Lambda failed; its standard error says why."))
 
-    def _read_head(self) -> bool:
+    def _read_head(self) -> Request | None:
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0 or end > _HEAD_LIMIT:
             if len(self._buffer) > _HEAD_LIMIT:
@@ -199,12 +196,12 @@ class Connection(asyncio.Protocol):
             if self._buffer:
                 limits = self._listener.limits
                 self.deadline = min(self.deadline, time.monotonic() + limits.head_seconds)
-            return False
+            return None
         request = Request(*parse_head(self._buffer[: end + 2].decode("latin-1")))
         del self._buffer[: end + 4]
         self._keep_alive = keeps_alive(request)
         self._begin_body(request)
-        return True
+        return request
 
     def _begin_body(self, request: Request) -> None:
         self._chunked, length = framing(request.headers)
@@ -216,6 +213,7 @@ class Connection(asyncio.Protocol):
         else:
             self._limit = admitted
         self._request, self._left = request, length
+        request.oversized = length > self._limit
         if length or self._chunked:
             self._expect_body(request, length)
 
@@ -241,21 +239,33 @@ class Connection(asyncio.Protocol):
         self._request = None
         self._finished = True
 
-    def _read_body(self) -> bool:
-        if not self._left:
+    def _read_body(self, request: Request) -> bool:
+        """Reads a body whose length is known: all of it at once, or bit by bit when it is thrown away."""
+        size = self._left
+        if not size:
             return True
-        self._take(min(self._left, len(self._buffer)))
-        return not self._left
+        have = len(self._buffer)
+        if request.oversized:
+            self._take(request, min(size, have))
+            return not self._left
+        if have < size:
+            return False
+        if have == size:
+            request.body, self._buffer = bytes(self._buffer), bytearray()
+        else:
+            request.body = bytes(self._buffer[:size])
+            del self._buffer[:size]
+        return True
 
-    def _read_chunks(self) -> bool:
+    def _read_chunks(self, request: Request) -> bool:
         while True:
             if not self._in_chunk:
                 if not self._read_chunk_size():
                     return False
                 if not self._in_chunk:
-                    self._chunked = False
+                    request.body, self._body = bytes(self._body), bytearray()
                     return True
-            self._take(min(self._left, len(self._buffer)))
+            self._take(request, min(self._left, len(self._buffer)))
             if self._left or len(self._buffer) < 2:
                 return False
             if self._buffer[:2] != b"\r\n":
@@ -287,15 +297,15 @@ class Connection(asyncio.Protocol):
         self._in_chunk = True
         return True
 
-    def _take(self, count: int) -> None:
+    def _take(self, request: Request, count: int) -> None:
         """Moves `count` bytes of body out of the buffer; those beyond the limit are dropped."""
         self._seen += count
         self._left -= count
-        if self._seen <= self._limit:
-            self._body += self._buffer[:count]
-        elif self._request is not None:
-            self._request.oversized = True
+        if self._seen > self._limit:
+            request.oversized = True
             self._body.clear()
+        if not request.oversized:
+            self._body += self._buffer[:count]
         del self._buffer[:count]
 
     # -- answers

@@ -6,11 +6,11 @@ process, as recorded from AWS (`/tmp` survives, module globals are reset).
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from lmfunction.local._alarm import Alarm
 from lmfunction.local._functions import Configuration
 from lmfunction.local._invocation import (
     EXIT_ERROR,
@@ -67,10 +67,9 @@ class Environment:
         self._host = host
         self._init_seconds = init_seconds
         self._on_free = on_free
-        self._loop = asyncio.get_running_loop()
         self._process: RuntimeProcess | None = None
         self._api: RuntimeApi | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm()
         self._invocation: Invocation | None = None
         self._handed_over = False
         self._initialising = False
@@ -95,7 +94,7 @@ class Environment:
         elif self._api is not None and self._api.polled:
             self._hand_over(invocation)
         else:  # the process has answered and is about to ask for more
-            self._arm(self.configuration.timeout, self._time_out)
+            self._alarm.set(self.configuration.timeout, self._time_out)
 
     @property
     def initialised(self) -> bool:
@@ -111,14 +110,14 @@ class Environment:
     def _warming_failed(self) -> None:
         """Starting took too long, or the process has ended; the next invocation tries again."""
         if self._invocation is None:
-            self._disarm()
+            self._alarm.clear()
             self._abandon()
             self.failed = True
 
     def close(self) -> None:
         """Kills the process for good. An invocation under way ends without an outcome."""
         self.retired = True
-        self._disarm()
+        self._alarm.close()
         self._invocation = None
         self._abandon()
 
@@ -185,7 +184,7 @@ class Environment:
         self._out_of_memory = False
         if self._host.enforce_memory:
             self._memory_watch = MemoryWatch(process.pid, self.configuration.memory_size, self._exceed_memory)
-        self._arm(seconds, expired)
+        self._alarm.set(seconds, expired)
 
     def _cannot_start(self, reason: str) -> None:
         self._abandon()
@@ -199,7 +198,7 @@ class Environment:
 
     def _initialised(self) -> None:
         self._initialising = False
-        self._disarm()
+        self._alarm.clear()
         if self._reports_init:
             self._init_ms = self._elapsed_ms()
             self._init_log += self._process.take_log() if self._process is not None else b""
@@ -228,7 +227,7 @@ class Environment:
             if self._initialising:
                 self._warming_failed()
             return
-        self._disarm()
+        self._alarm.clear()
         if unread:  # it had answered the event before, and never saw this one
             self._start(self._init_seconds, self._init_expired)
             return
@@ -264,8 +263,8 @@ class Environment:
         self._handed_over = True
         self._log_start(invocation)
         self._began = time.perf_counter()
-        if self._timer is None:
-            self._arm(self.configuration.timeout, self._time_out)
+        if not self._alarm.is_set:
+            self._alarm.set(self.configuration.timeout, self._time_out)
         self._api.hand_over(invocation)
 
     def _time_out(self) -> None:
@@ -291,7 +290,7 @@ class Environment:
         duration_ms = self._elapsed_ms()
         if self._failure == TIMED_OUT:  # as AWS reports it, however late the clock was
             duration_ms = self.configuration.timeout * 1000.0
-        self._disarm()
+        self._alarm.clear()
         if self._memory_watch is not None:
             self._memory_watch.rest()
         process = self._process
@@ -352,12 +351,3 @@ class Environment:
         """Writes what Lambda itself says about the end; gives it back."""
         self._stream.write(line)
         return line
-
-    def _arm(self, seconds: float, then: Callable[[], None]) -> None:
-        self._disarm()
-        self._timer = self._loop.call_later(seconds, then)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None

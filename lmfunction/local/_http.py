@@ -10,7 +10,7 @@ import functools
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Final, Protocol
@@ -38,7 +38,7 @@ class Request:
     route: Any = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which would make each one three times as dear; nobody changes one
 class Answer:
     """One answer. `headers` go out in this order and case, after Date and before Content-Length."""
 
@@ -110,12 +110,33 @@ def parse_head(text: str) -> tuple[str, str, dict[str, str]]:
 
 def serialize(answer: Answer, *, keep_alive: bool = True) -> bytes:
     """The bytes of `answer`. 204 has no body and no Content-Length."""
-    lines = [f"HTTP/1.1 {answer.status} {_PHRASE.get(answer.status, '')}\r\nDate: {_date()}\r\n"]
-    lines += [f"{name}: {value}\r\n" for name, value in answer.headers]
-    if answer.status != 204:
-        lines.append(f"Content-Length: {len(answer.body)}\r\n")
-    lines.append("Connection: keep-alive\r\n\r\n" if keep_alive else "Connection: close\r\n\r\n")
-    return "".join(lines).encode("latin-1") + answer.body
+    lines = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
+    length = f"Content-Length: {len(answer.body)}\r\n" if answer.status != 204 else ""
+    connection = "keep-alive" if keep_alive else "close"
+    head = f"{_start(answer.status)}{lines}{length}Connection: {connection}\r\n\r\n"
+    return head.encode("latin-1") + answer.body
+
+
+def _start(status: int) -> str:
+    """The status line and today's date, made once a second."""
+    now = int(time.time())
+    if _starts.second != now:
+        _starts.second = now
+        _starts.lines = {}
+    line = _starts.lines.get(status)
+    if line is None:
+        line = f"HTTP/1.1 {status} {_PHRASE.get(status, '')}\r\nDate: {formatdate(now, usegmt=True)}\r\n"
+        _starts.lines[status] = line
+    return line
+
+
+@dataclass(slots=True)
+class _Starts:
+    second: int = 0
+    lines: dict[int, str] = field(default_factory=dict)
+
+
+_starts: Final = _Starts()
 
 
 def plain(status: int, message: str) -> Answer:
@@ -123,21 +144,10 @@ def plain(status: int, message: str) -> Answer:
     return Answer(status, (("Content-Type", "application/json"),), f'{{"message":"{message}"}}'.encode(), close=True)
 
 
-_stamp: tuple[int, str] = (0, "")
-
-
-def _date() -> str:
-    """Today's HTTP date, made once a second."""
-    global _stamp
-    now = int(time.time())
-    if _stamp[0] != now:
-        _stamp = (now, formatdate(now, usegmt=True))
-    return _stamp[1]
-
-
 def keeps_alive(request: Request) -> bool:
     """Whether the client wants to go on with this connection."""
-    return "close" not in request.headers.get("connection", "").lower()
+    wish = request.headers.get("connection")
+    return wish is None or "close" not in wish.lower()
 
 
 def framing(headers: dict[str, str]) -> tuple[bool, int]:

@@ -107,3 +107,20 @@ def test_loopback_only(wire: Any) -> None:
     for address in {*addresses, "127.0.0.2", "::1"}:
         with pytest.raises(OSError):  # noqa: PT011 - refused, or no such family here
             socket.create_connection((address, wire.port), timeout=1).close()
+
+
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_body_over_the_limit_in_pieces(wire: Any, framing: str) -> None:
+    """K31: however an oversized body arrives, none of it is taken for the body, and the connection goes on."""
+    headers = "".join(f"{n}: {v}\r\n" for n, v in wire.signed().items())
+    piece, pieces = b"x" * 1_000_000, 7
+    how = f"Content-Length: {len(piece) * pieces}" if framing == "length" else "Transfer-Encoding: chunked"
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=10) as connection:
+        connection.sendall(f"POST {INVOKE} HTTP/1.1\r\n{headers}{how}\r\n\r\n".encode())
+        for _ in range(pieces):
+            connection.sendall(piece if framing == "length" else b"f4240\r\n" + piece + b"\r\n")
+        if framing == "chunked":
+            connection.sendall(b"0\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+        connection.sendall(f"POST {INVOKE} HTTP/1.1\r\n{headers}Content-Length: {len(BODY)}\r\n\r\n{BODY}".encode())
+        assert connection.recv(65536).endswith(BODY.encode())
