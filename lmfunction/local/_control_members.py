@@ -60,7 +60,8 @@ def changes_of(call: Call, before: Configuration | None = None) -> dict[str, Any
         text = f"The runtime parameter of {runtime} is not supported here: choose one of {', '.join(RUNTIMES)}."
         raise RefusedError(invalid_parameter(text))
     if settings:
-        changes["settings"] = {**(before.settings if before is not None else {}), **settings}
+        kept = {**(before.settings if before is not None else {}), **settings}
+        changes["settings"] = {key: value for key, value in kept.items() if value}  # what is empty is taken away
     return changes
 
 
@@ -123,31 +124,30 @@ def _variables(environment: dict[str, Any] | None, faults: list[str]) -> dict[st
 
 
 def _settings(call: Call, faults: list[str]) -> dict[str, Any]:
-    """The members that are kept and shown, in the form in which AWS shows them."""
+    """The members of a request that are kept and shown, in the form in which AWS shows them."""
     wanted = call.document
     for (structure, member), values in _ENUMS.items():
         value = (structure_of(wanted, structure) or {}).get(member)
         if value is not None and value not in values:
             faults.append(enum_fault(value, f"{member_of(structure)}.{member_of(member)}", values))
+    target = (structure_of(wanted, "DeadLetterConfig") or {}).get("TargetArn")
     shown = {
         "TracingConfig": structure_of(wanted, "TracingConfig"),
-        "KMSKeyArn": call.text("KMSKeyArn") or None,
+        "KMSKeyArn": call.text("KMSKeyArn"),
         "EphemeralStorage": _storage(structure_of(wanted, "EphemeralStorage"), faults),
         "SnapStart": _snap_start(structure_of(wanted, "SnapStart")),
         "VpcConfig": _network(structure_of(wanted, "VpcConfig")),
+        "DeadLetterConfig": None if target is None else {"TargetArn": target} if target else {},
+        "FileSystemConfigs": _file_systems(wanted.get("FileSystemConfigs")),
     }
-    kept: dict[str, Any] = {key: value for key, value in shown.items() if value is not None}
-    target = (structure_of(wanted, "DeadLetterConfig") or {}).get("TargetArn")
-    if target is not None:
-        kept["DeadLetterConfig"] = {"TargetArn": target} if target else {}
-    systems = wanted.get("FileSystemConfigs")
-    if isinstance(systems, list):
-        kept["FileSystemConfigs"] = [
-            {key: s[key] for key in ("Arn", "LocalMountPath") if isinstance(s.get(key), str)}
-            for s in systems
-            if isinstance(s, dict)
-        ]
-    return kept
+    return {key: value for key, value in shown.items() if value is not None}
+
+
+def _file_systems(given: object) -> list[dict[str, str]] | None:
+    if not isinstance(given, list):
+        return None
+    keys = ("Arn", "LocalMountPath")
+    return [{key: system[key] for key in keys if key in system} for system in given if isinstance(system, dict)]
 
 
 def _storage(given: dict[str, Any] | None, faults: list[str]) -> dict[str, Any] | None:

@@ -147,6 +147,8 @@ class Routes:
         """
         shape = "/".join("{}" if i > 1 and i % 2 == 0 else segment for i, segment in enumerate(segments))
         found = self._methods.get(f"/{shape}")
+        if found is None and shape.endswith("/{}"):  # the one path that ends in a word of its own: .../list
+            found = self._methods.get(f"/{shape.removesuffix('{}')}{segments[-1]}")
         for parameter in ("find", "List"):
             if f"{parameter}=" in query:
                 found = self._methods.get(f"/{shape}?{parameter}", found)

@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 import pytest
 import yaml
+from answer_shapes import shape_faults
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
@@ -171,7 +172,17 @@ def client_of(server: Embedded) -> Any:
     )
     _clients.append(client)
     client.meta.events.register("after-call.lambda.Invoke", _read_payload)
+    client.meta.events.register("before-parse.lambda", _check_answer)
     return client
+
+
+def _check_answer(operation_model: Any, response_dict: dict[str, Any], **_: Any) -> None:
+    """Holds every answer that succeeds against the service model."""
+    shape = operation_model.output_shape
+    if response_dict["status_code"] >= 300 or shape is None or shape.serialization.get("payload"):
+        return
+    faults = [*shape_faults(json.loads(response_dict["body"] or b"{}"), shape)]
+    assert not faults, faults
 
 
 def _read_payload(parsed: dict[str, Any], **_: Any) -> None:
