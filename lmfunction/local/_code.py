@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +28,13 @@ class Code:
 
 
 class CodeStore:
-    """Keeps code below `root`."""
+    """Keeps code below `root`. `when_kept` calls what it is given when all changes of functions so far are kept."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(
+        self, root: Path, when_kept: Callable[[Callable[[bool], None]], None] = lambda done: done(True)
+    ) -> None:
         self._root = root
+        self._when_kept = when_kept
 
     def measure(self, zip_file: object) -> tuple[bytes, str]:
         """The package in a request's `ZipFile` and its SHA-256; raises CodeError when it is not base64."""
@@ -58,8 +62,7 @@ class CodeStore:
         if self.owns(source):
             return source
         folder = self._new_folder()
-        ignored = shutil.ignore_patterns("__pycache__", ".git")
-        shutil.copytree(source, folder, symlinks=True, ignore=ignored, dirs_exist_ok=True)
+        shutil.copytree(source, folder, symlinks=True, ignore=self._not_copied, dirs_exist_ok=True)
         return folder
 
     def owns(self, folder: Path) -> bool:
@@ -69,7 +72,13 @@ class CodeStore:
     def forget(self, folder: Path) -> None:
         """Removes a folder that no function needs; one that is not ours stays."""
         if self.owns(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+            self._when_kept(lambda kept: shutil.rmtree(folder, ignore_errors=True) if kept else None)
+
+    def _not_copied(self, folder: str, names: list[str]) -> set[str]:
+        """What is no code; nor is the folder with all code, should it lie in `folder`: a copy would hold itself."""
+        here = Path(folder)
+        ours = {name for name in names if self._root.is_relative_to(here / name)}
+        return ours | {name for name in names if name in ("__pycache__", ".git")}
 
     def _new_folder(self) -> Path:
         return Path(tempfile.mkdtemp(prefix="code-", dir=self._root))

@@ -13,7 +13,6 @@ an invocation ends or a function changes: who develops here need not wait for a 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -100,7 +99,6 @@ class EventQueue:
         told: Callable[[Invocation, Outcome], None],
         say: Callable[[str], None],
         clock: Clock | None = None,
-        chance: Callable[[], float] = random.random,
     ) -> None:
         self._fleet = fleet
         self._functions = functions
@@ -109,7 +107,6 @@ class EventQueue:
         self._told = told
         self._say = say
         self._clock = clock or Clock()
-        self._chance = chance
         self._lines: dict[str, _Line] = {}
         self._delayed: dict[int, Timer] = {}
         self._bytes = 0
@@ -358,7 +355,7 @@ class EventQueue:
 
     def _resolve(self, event: Event) -> Configuration | None:
         function = self._functions.get(event.name)
-        return None if function is None else function.resolve(event.qualifier, self._chance())
+        return None if function is None else self._functions.pick(function, event.qualifier)
 
     def _rules(self, function: Function, event: Event) -> Rules:
         return rules_of(function, event.qualifier)
@@ -368,9 +365,11 @@ def rules_of(function: Function, qualifier: str | None) -> Rules:
     """The rules for events under `qualifier`; what is not set is as on AWS."""
     config = function.event_invoke(qualifier)
     retries, age = config.maximum_retry_attempts, config.maximum_event_age_in_seconds
+    version = function.resolve(qualifier) or function.latest
     return Rules(
         retries=DEFAULT_RETRIES if retries is None else retries,
         max_age=DEFAULT_AGE if age is None else age,
         on_success=config.on_success or None,
         on_failure=config.on_failure or None,
+        dead_letter=version.dead_letter or None,
     )

@@ -23,6 +23,8 @@ from lmfunction.local._control import OPERATIONS, Operation
 from lmfunction.local._http import Answer, Request
 from lmfunction.local._invoke import Invoke, RefusedError
 from lmfunction.local._logs import Logs
+from lmfunction.local._records import PATH as RECORDS_PATH
+from lmfunction.local._records import Records
 from lmfunction.local._routes import Routes
 
 _INVOKE: Final = "Invoke"
@@ -69,13 +71,24 @@ _READS_LOGS: Final = _Route(None, "", "", "", "logs")
 class Front:
     """The Lambda API of one server on one port (an `_http.Application`)."""
 
-    def __init__(self, port: int, signatures: SignatureCheck, invoke: Invoke, account: Account, logs: Logs) -> None:
+    def __init__(
+        self,
+        port: int,
+        signatures: SignatureCheck,
+        invoke: Invoke,
+        account: Account,
+        logs: Logs,
+        records: Records,
+        when_kept: Callable[[Callable[[bool], None]], None],
+    ) -> None:
         self._hosts = hosts_of(port)
         self._route = functools.lru_cache(maxsize=_ROUTES_REMEMBERED)(self._find_route)
         self._signatures = signatures
         self._invoke = invoke
         self._account = account
         self._logs = logs
+        self._records = records
+        self._when_kept = when_kept
         self._routes = Routes()
 
     def admit(self, request: Request) -> int | Answer:
@@ -104,10 +117,13 @@ class Front:
         try:
             if route is _READS_LOGS:
                 reply(self._logs.answer(request))
+            elif route.name is RECORDS_PATH:
+                self._records.answer(route.query, reply)
             elif route.operation is None:
                 self._invoke.answer(route.name, route.query, request, reply)
             else:
-                reply(route.operation(self._account, Call(route.name, route.part, route.query, request.body)))
+                answer = route.operation(self._account, Call(route.name, route.part, route.query, request.body))
+                self._when_kept(lambda kept: reply(answer if kept else _not_kept()))
         except RefusedError as e:
             reply(e.answer)
 
@@ -118,6 +134,8 @@ class Front:
         if target == "/" and method == "POST":
             return _READS_LOGS
         path, _, query = target.partition("?")
+        if path == RECORDS_PATH and method == "GET":
+            return _Route(None, RECORDS_PATH, "", query)
         if not path.startswith("/"):
             raise RefusedError(refusal(400, "BadRequestException", "The request target must be a path."))
         segments = path.split("/")[1:]
@@ -137,6 +155,10 @@ class Front:
             raise _not_here(name)
         subject, part = ([unquote(s) for s in segments[2::2]] + ["", ""])[:2]
         return _Route(operation, subject, part, query)
+
+
+def _not_kept() -> Answer:
+    return refusal(500, "ServiceException", "The change could not be stored: the state folder cannot be written.")
 
 
 def _is_lambda_path(segments: list[str]) -> bool:

@@ -26,9 +26,11 @@ from lmfunction.local._functions import Configuration, Function, Functions
 from lmfunction.local._http import Limits
 from lmfunction.local._invocation import Invocation, Outcome
 from lmfunction.local._invoke import Invoke
+from lmfunction.local._keeping import Keeping
 from lmfunction.local._log_store import LogStore
 from lmfunction.local._logs import Logs
 from lmfunction.local._process import compile_loop
+from lmfunction.local._records import Records
 from lmfunction.local._settings import Settings
 from lmfunction.local._sinks import Sinks
 from lmfunction.local._state import State
@@ -73,6 +75,7 @@ class Server:
     async def __aenter__(self) -> Self:
         settings = self.settings
         _remove_leftovers()
+        loop = asyncio.get_running_loop()
         root = self._root = Path(tempfile.mkdtemp(prefix=f"{_ROOT_PREFIX}{os.getpid()}-"))
         functions = Functions(settings.region, settings.account)
         _add_functions(functions, settings)
@@ -94,6 +97,8 @@ class Server:
         if self._state is not None:
             sinks = Sinks(self._state.destinations, durable=True)
         self._store = Store(sinks, self._state)
+        keeping = Keeping(functions, self._store, self._state, self._say)
+        keeping.restore(frozenset(f.name for f in settings.functions))
         self._events = EventQueue(
             self._fleet,
             functions,
@@ -103,19 +108,28 @@ class Server:
             say=self._say,
         )
         self._fleet.on_free = self._events.pump
+
+        def changed(name: str) -> None:
+            keeping.changed(name)
+            loop.call_soon(self._events.pump)  # there may be room now
+
+        functions.on_change = changed
+        code = CodeStore(root if self._state is None else self._state.code, keeping.when_kept)
         front = Front(
             self.port,
             SignatureCheck(self.keys, settings.region),
             Invoke(functions, self._fleet, self._events, self._told),
-            Account(functions, self._fleet, CodeStore(root), settings.concurrency),
+            Account(functions, self._fleet, code, settings.concurrency),
             Logs(self.logs, settings.region, settings.account),
+            Records(sinks.folder, self._store),
+            keeping.when_kept,
         )
         limits = Limits(
             head_seconds=settings.head_seconds, body_seconds=settings.body_seconds, connections=settings.connections
         )
         self._listener = Listener(front, limits)
-        loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._listener.connection, sock=self._listening)
+        self._keep_ready(functions)
         self._events.restore(self._left)
         return self
 
@@ -128,6 +142,14 @@ class Server:
         await asyncio.sleep(0)  # lets connections that were closed say so
         if self._root is not None:
             shutil.rmtree(self._root, ignore_errors=True)
+
+    def _keep_ready(self, functions: Functions) -> None:
+        """Starts the environments that restored functions are to have ready."""
+        for function in functions:
+            for qualifier, provisioned in function.provisioned.items():
+                configuration = function.resolve(qualifier)
+                if configuration is not None:
+                    self._fleet.provision(configuration, provisioned.count)
 
     def _event_told(self, invocation: Invocation, outcome: Outcome) -> None:
         self._told(invocation, "Event", outcome)

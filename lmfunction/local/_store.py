@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from lmfunction.local._event import Event
@@ -30,6 +32,7 @@ class _Job:
     lines: Sequence[tuple[str, bytes]]
     changes: Sequence[Change]
     done: Done
+    folders: Sequence[Path] = ()
 
 
 class Store:
@@ -46,6 +49,7 @@ class Store:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closing = False
+        self._synced: set[Path] = set()
 
     def add(self, event: Event, done: Done) -> None:
         """Keeps a new event."""
@@ -59,9 +63,12 @@ class Store:
         """Writes records, forgets the event and keeps those that follow from it."""
         self._keep([no_event(event), *map(event_row, follow_up)] if self._state else [], done, lines)
 
-    def put_function(self, name: str, content: str, done: Done) -> None:
-        """Keeps a function."""
-        self._keep([function_row(name, content)] if self._state else [], done)
+    def put_function(self, name: str, content: str, folders: Sequence[Path], done: Done) -> None:
+        """Keeps a function, after its code in `folders`."""
+        if self._state is None:
+            done(None)
+        else:
+            self._hand_over(_Job((), [function_row(name, content)], done, folders))
 
     def remove_function(self, name: str, done: Done) -> None:
         """Forgets a function."""
@@ -119,6 +126,7 @@ class Store:
 
     def _write(self, group: Sequence[_Job]) -> Exception | None:
         try:
+            self._sync({folder for job in group for folder in job.folders})
             self._sinks.append(line for job in group for line in job.lines)
             changes = [change for job in group for change in job.changes]
             if changes and self._state is not None:
@@ -127,6 +135,24 @@ class Store:
             return error
         return None
 
+    def _sync(self, folders: set[Path]) -> None:
+        """Has code on the disk, once: it is never changed."""
+        for folder in folders - self._synced:
+            for path in (folder, *folder.rglob("*")):
+                _sync_path(path)
+            self._synced.add(folder)
+
     def _tell(self, outcomes: Sequence[tuple[Done, Exception | None]]) -> None:
         for done, error in outcomes:
             self._loop.call_soon(done, error)  # each for itself, whatever becomes of the others
+
+
+def _sync_path(path: Path) -> None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:  # a link, or removed meanwhile
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

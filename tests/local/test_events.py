@@ -94,7 +94,7 @@ class World:
     def __post_init__(self) -> None:
         self.time = Time()
         self.store = Memory()
-        self.functions = Functions("us-east-1", "000000000000")
+        self.functions = Functions("us-east-1", "000000000000", lambda: 0.9)
         self.started: list[tuple[float, Invocation]] = []
         self.asked: list[float] = []
         self.said: list[str] = []
@@ -108,7 +108,6 @@ class World:
             told=lambda invocation, outcome: None,
             say=self.said.append,
             clock=Clock(self.time.now, self.time.later),
-            chance=lambda: 0.9,
         )
 
     def add(self, name: str, **config: Any) -> Function:
@@ -166,7 +165,8 @@ def test_events(events_case: dict[str, Any]) -> None:
         "on_failure": QUEUE.format("OnFailure"),
         **case.get("config", {}),
     }
-    function = world.add("f", configuration={"variables": {}}, **config)
+    dead_letter = {"DeadLetterConfig": {"TargetArn": QUEUE.format("DeadLetter")}} if case.get("dead_letter", 1) else {}
+    function = world.add("f", configuration={"settings": dead_letter}, **config)
     function.reserved = case.get("reserved")
     for number in ("1", "2"):
         function.versions[number] = replace(function.latest, version=number)
@@ -190,7 +190,7 @@ def test_events(events_case: dict[str, Any]) -> None:
         assert len(world.store.events) == 1
     world.time.run()
     assert [at for at, _ in world.started] == wanted["at"]
-    assert world.records() == [r for r in wanted["records"] if r[0] != "DeadLetter"]
+    assert world.records() == wanted["records"]
     assert {i.request_id for _, i in world.started} <= {"id"}
     if "ends" in wanted:
         assert round(world.time.seconds, 3) == wanted["ends"]
