@@ -36,8 +36,8 @@ from lmfunction.local._event import (
 )
 from lmfunction.local._functions import LATEST, Configuration, Function, Functions
 from lmfunction.local._invocation import Invocation, Outcome
-from lmfunction.local._lineage import ROUNDS, next_round, rounds_of
 from lmfunction.local._store import Store
+from lmfunction.local._trace import ROUNDS, trace_id
 
 BYTES_LIMIT: Final = 268_435_456
 _FIRST_WAIT: Final = 1.0
@@ -341,17 +341,14 @@ class EventQueue:
         if function is None or function.resolve(qualifier) is None:
             self._say(f"The destination {destination} of {event.name} is no function here.")
             return []
-        if rounds_of(event.trace_id) >= ROUNDS:
+        trace = trace_id(event.trace_id, function.latest.arn, stops=function.recursive_loop != "Allow")
+        if trace is None:
             self._say(f"A record of {event.name} was not sent on to {destination}: it has come round {ROUNDS} times.")
             return []
         if len(record) > _wire.EVENT_REQUEST_LIMIT:
             self._say(f"A record of {event.name} is too large for its destination {destination}: {len(record)} bytes.")
             return []
-        return [
-            self._new_event(
-                name, qualifier, destination, record, request_id=new_request_id(), trace_id=next_round(event.trace_id)
-            )
-        ]
+        return [self._new_event(name, qualifier, destination, record, request_id=new_request_id(), trace_id=trace)]
 
     def _resolve(self, event: Event) -> Configuration | None:
         function = self._functions.get(event.name)
