@@ -31,10 +31,12 @@ DURABLE_EXECUTION_ARN: Final = "X-Amz-Durable-Execution-Arn"
 REQUEST_ID: Final = "x-amzn-RequestId"
 ERROR_TYPE: Final = "x-amzn-ErrorType"
 REMAPPED_LENGTH: Final = "x-amzn-Remapped-Content-Length"
+REMAPPED_CONTENT_TYPE: Final = "X-Amzn-Remapped-Content-Type"
 TRACE_ID: Final = "X-Amzn-Trace-Id"
 
 INVOCATION_TYPES: Final = ("RequestResponse", "Event", "DryRun")
 LOG_TYPES: Final = ("None", "Tail")
+STREAMING_INVOCATION_TYPES: Final = ("RequestResponse", "DryRun")
 STATUS_OF_TYPE: Final = {"RequestResponse": 200, "Event": 202, "DryRun": 204}
 
 # Limits in bytes. "Request must be smaller than 6291456 bytes" is the service's own text; whether the exact number
@@ -42,6 +44,7 @@ STATUS_OF_TYPE: Final = {"RequestResponse": 200, "Event": 202, "DryRun": 204}
 SYNC_REQUEST_LIMIT: Final = 6_291_456
 EVENT_REQUEST_LIMIT: Final = 1_048_576
 SYNC_RESPONSE_LIMIT: Final = 6_291_556
+STREAM_RESPONSE_LIMIT: Final = 209_715_200  # 200 MB; Lambda quotas
 PACKAGE_LIMIT: Final = 52_428_800  # a zip file sent directly; Lambda quotas
 CLIENT_CONTEXT_LIMIT: Final = 3_583
 LOG_TAIL_LIMIT: Final = 4_096

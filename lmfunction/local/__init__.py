@@ -23,15 +23,15 @@ Imports inside this folder point down only::
      _environment --- _log_lines        one execution environment: init, invoke, timeout, restart; what it logs
       /        \
   _process   _runtime_api               the operating system's process; the Runtime API it polls
-        |
-     _connection                        HTTP connections: parsing, order, deadlines
+        |         |
+     _connection  _streaming            HTTP connections: parsing, order, deadlines; responses that stream
         |
   _runtimes                              what is started for which runtime
         |
   _invocation  _functions  _variables  _settings  _auth  _addresses  _alarm                   values and rules
         |
   _aliases  _event_config  _logging_config  _answers  _http  _log_store  _log_frames  _memory_watch
-  _trace  _jackson  _installed
+  _frames  _trace  _jackson  _installed
 
 Functions from what people have: `_template` (with `_template_values`, `_template_resources`, `_template_nodes`) reads
 a SAM template into `_definition`s, which are requests to the operations above.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import sys
 import time
 import traceback
@@ -22,6 +23,7 @@ from lmfunction.local._http import (
     Request,
     framing,
     keeps_alive,
+    parse_fields,
     parse_head,
     plain,
     serialize,
@@ -29,6 +31,7 @@ from lmfunction.local._http import (
 
 _HEAD_LIMIT: Final = 32_768
 _CHUNK_LINE_LIMIT: Final = 256
+_TRAILER_LIMIT: Final = 8_388_608  # Lambda's runtimes send an error object in it
 _FOREVER: Final = float("inf")
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _HEX: Final = re.compile(rb"[0-9a-fA-F]{1,15}")
@@ -87,7 +90,7 @@ class Listener:
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection: requests are answered in order, one at a time."""
+    """One client's connection: requests are answered in order, one at a time. For a sink it is the `Flow`."""
 
     def __init__(self, listener: Listener) -> None:
         self.deadline = _FOREVER
@@ -104,6 +107,7 @@ class Connection(asyncio.Protocol):
         self._seen = 0
         self._chunked = False
         self._in_chunk = False
+        self._stream: ChunkedBody | None = None  # the answer that is being written
         self._answering = False
         self._advancing = False
         self._keep_alive = True
@@ -115,6 +119,8 @@ class Connection(asyncio.Protocol):
         """Accepts the connection, or refuses it when there are too many."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        # asyncio leaves it out for sockets that were made without naming the protocol.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.deadline = time.monotonic() + self._listener.limits.head_seconds
         if not self._listener.opened(self):
             self._finish(plain(503, "Too many connections."))
@@ -123,7 +129,32 @@ class Connection(asyncio.Protocol):
         """Forgets the connection."""
         self._finished = True
         self._transport = None
+        if self._stream is not None:
+            self._stream.lost()
+            self._stream = None
+        self._cut_sink()
         self._listener.closed(self)
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than we write."""
+        if self._stream is not None:
+            self._stream.full = True
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        if self._stream is not None:
+            self._stream.full = False
+            self._stream.on_room()
+
+    def pause(self) -> None:
+        """Reads no more of a body for now."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Goes on reading."""
+        if self._transport is not None:
+            self._transport.resume_reading()
 
     def data_received(self, data: bytes) -> None:
         """Takes bytes in and answers every request that is complete."""
@@ -136,6 +167,11 @@ class Connection(asyncio.Protocol):
             return
         self._advance()
 
+    @property
+    def closed(self) -> bool:
+        """Whether the client has gone."""
+        return self._transport is None
+
     def abort(self) -> None:
         """Closes the connection at once."""
         if self._transport is not None:
@@ -143,7 +179,9 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """Closes a connection whose deadline has passed; a half-sent request is answered 408."""
-        if self._request is not None or self._buffer:
+        if self._finished:
+            self.abort()  # the client does not take what is left for it
+        elif self._request is not None or self._buffer:
             self._finish(plain(408, "The request took too long to arrive."))
         else:
             self._close()
@@ -213,7 +251,9 @@ class Connection(asyncio.Protocol):
         else:
             self._limit = admitted
         self._request, self._left = request, length
-        request.oversized = length > self._limit
+        request.oversized = length > self._limit and request.sink is None
+        if request.sink is not None:
+            request.sink.begin(self)
         if length or self._chunked:
             self._expect_body(request, length)
 
@@ -245,7 +285,7 @@ class Connection(asyncio.Protocol):
         if not size:
             return True
         have = len(self._buffer)
-        if request.oversized:
+        if request.oversized or request.sink is not None:
             self._take(request, min(size, have))
             return not self._left
         if have < size:
@@ -287,20 +327,37 @@ class Connection(asyncio.Protocol):
         if self._seen + self._left > max(self._limit, self._listener.limits.drain_bytes):
             raise MalformedError(400, "A chunk is too large.")
         if self._left == 0:
-            if len(self._buffer) < end + 4:
-                return False
-            if self._buffer[end + 2 : end + 4] != b"\r\n":
-                raise MalformedError(400, "Trailer fields are not understood.")
-            del self._buffer[: end + 4]
-            return True
+            return self._read_trailers(end + 2)
         del self._buffer[: end + 2]
         self._in_chunk = True
+        return True
+
+    def _read_trailers(self, start: int) -> bool:
+        """Reads what follows the last chunk, whose line ends before `start`; only a sink's request may have any."""
+        end = self._buffer.find(b"\r\n\r\n", start - 2)
+        taken = self._request is not None and self._request.sink is not None
+        if end < 0:
+            if not taken and bytes(self._buffer[start : start + 2]) not in (b"", b"\r"):
+                raise MalformedError(400, "Trailer fields are not understood.")
+            if len(self._buffer) > _TRAILER_LIMIT:
+                raise MalformedError(431, "The request's trailers are too long.")
+            return False
+        if end >= start:
+            if self._request is None or not taken:
+                raise MalformedError(400, "Trailer fields are not understood.")
+            self._request.trailers = parse_fields(self._buffer[start : end + 2].decode("latin-1"))
+        del self._buffer[: end + 4]
         return True
 
     def _take(self, request: Request, count: int) -> None:
         """Moves `count` bytes of body out of the buffer; those beyond the limit are dropped."""
         self._seen += count
         self._left -= count
+        if request.sink is not None:
+            if count:
+                request.sink.put(bytes(self._buffer[:count]))
+            del self._buffer[:count]
+            return
         if self._seen > self._limit:
             request.oversized = True
             self._body.clear()
@@ -313,9 +370,29 @@ class Connection(asyncio.Protocol):
     def _reply(self, answer: Answer) -> None:
         if not self._answering:
             return
-        self._answering = False
         keep = self._keep_alive and not answer.close
         self._out.append(serialize(answer, keep_alive=keep))
+        if answer.stream is not None:
+            self._keep_alive = keep
+            self._flush()
+            self._stream = ChunkedBody(self)
+            answer.stream(self._stream)
+            return
+        self._answered(keep)
+
+    def write_chunk(self, data: bytes) -> None:
+        """Sends a chunk of the answer that is being written."""
+        self._write(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def end_chunks(self) -> None:
+        """Ends the answer that is being written."""
+        self._stream = None
+        self._out.append(b"0\r\n\r\n")
+        self._answered(self._keep_alive)
+
+    def _answered(self, keep: bool) -> None:
+        """Sends what is left of an answer, and goes on with the next request."""
+        self._answering = False
         if not keep:
             self._flush()
             self._close()
@@ -346,7 +423,43 @@ class Connection(asyncio.Protocol):
         self._flush()
         self._close()
 
+    def _cut_sink(self) -> None:
+        request, self._request = self._request, None
+        if request is not None and request.sink is not None:
+            request.sink.cut()
+
     def _close(self) -> None:
         self._finished = True
+        self._cut_sink()
         if self._transport is not None:
             self._transport.close()
+
+
+class ChunkedBody:
+    """The body of an answer, in chunks (an `_http.Body`)."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.full = False
+        self.on_room: Callable[[], None] = _nothing
+        self._connection: Connection | None = None if connection.closed else connection
+
+    def write(self, data: bytes) -> None:
+        """Sends bytes, as one chunk; none at all would end the body."""
+        if self._connection is not None and data:
+            self._connection.write_chunk(data)
+
+    def end(self) -> None:
+        """Ends the body."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.end_chunks()
+
+    def lost(self) -> None:
+        """The client has gone."""
+        self._connection = None
+        self.full = False
+        self.on_room()
+
+
+def _nothing() -> None:
+    """Nobody waits for room."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from lmfunction.local._alarm import Alarm
 from lmfunction.local._functions import Configuration
@@ -17,6 +18,7 @@ from lmfunction.local._invocation import (
     INVALID_ENTRYPOINT,
     OUT_OF_MEMORY,
     TIMED_OUT,
+    TRUNCATED,
     UNHANDLED,
     Invocation,
     Outcome,
@@ -41,7 +43,10 @@ from lmfunction.local._memory_watch import MemoryWatch
 from lmfunction.local._process import RuntimeProcess
 from lmfunction.local._runtime_api import RuntimeApi
 from lmfunction.local._runtimes import StartError, command_of, start_fault
+from lmfunction.local._streaming import StreamedResponse
 from lmfunction.local._variables import Host, log_stream_name, runtime_variables
+
+_PATIENCE_SECONDS: Final = 0.25
 
 
 class Environment:
@@ -71,6 +76,7 @@ class Environment:
         self._api: RuntimeApi | None = None
         self._alarm = Alarm()
         self._invocation: Invocation | None = None
+        self._response: StreamedResponse | None = None  # the process's answer, while it is coming
         self._handed_over = False
         self._initialising = False
         self._began = 0.0
@@ -141,6 +147,31 @@ class Environment:
             payload, error = too_large_payload(), True
         self._finish(invocation, payload, UNHANDLED if error else None)
         return True
+
+    def process_streams(self, request_id: str, content_type: str) -> StreamedResponse | None:
+        """The process begins its answer to the event it was given."""
+        invocation = self._invocation
+        if invocation is None or not self._handed_over or invocation.request_id != request_id or self._response:
+            return None
+
+        def overflow(payload: bytes) -> None:
+            if self._response is response:
+                self._finish(invocation, payload, UNHANDLED)
+
+        def cut() -> None:
+            # When the process has ended, that is what is told; it is known a moment later.
+            self._loop.call_later(_PATIENCE_SECONDS, lambda: self._truncate(response))
+
+        response = self._response = StreamedResponse(
+            invocation.receiver, content_type, on_overflow=overflow, on_cut=cut
+        )
+        return response
+
+    def process_has_streamed(self, response: StreamedResponse, error: bytes | None) -> None:
+        """The answer is complete, or an error has ended it."""
+        if self._response is response and self._invocation is not None:
+            payload = response.payload if error is None else error
+            self._finish(self._invocation, payload, None if error is None else UNHANDLED)
 
     def process_fails_to_start(self, payload: bytes) -> None:
         """The process could not load the handler; it ends."""
@@ -304,10 +335,19 @@ class Environment:
             tail = log_tail(invocation, self._init_log, log or b"", measured)
         self._log_start(invocation)
         self._log_end(invocation, measured)
+        if self._response is not None:
+            self._response.abandon()
+            self._response = None
         self._invocation, self._handed_over, self._logged = None, False, False
         self._init_ms, self._init_log, self._failure = None, b"", ""
         self._on_free(self)
         invocation.done(Outcome(payload, error, tail, duration_ms, measured.memory_mb, measured.init_ms))
+
+    def _truncate(self, response: StreamedResponse) -> None:
+        """The process goes on, and has broken its answer off."""
+        if self._response is response and self._invocation is not None:
+            text = f"RequestId: {self._invocation.request_id} Error: the runtime broke its response off"
+            self._finish(self._invocation, error_payload(TRUNCATED, text), UNHANDLED)
 
     def _elapsed_ms(self) -> float:
         return (time.perf_counter() - self._began) * 1000

@@ -27,7 +27,8 @@ from lmfunction.local._records import PATH as RECORDS_PATH
 from lmfunction.local._records import Records
 from lmfunction.local._routes import Routes
 
-_INVOKE: Final = "Invoke"
+_STREAMING: Final = "InvokeWithResponseStream"
+_INVOKING: Final = frozenset({"Invoke", _STREAMING})
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE"})
 _ROUTES_REMEMBERED: Final = 256
 _UPLOAD_LIMIT: Final = 73_400_320  # a 50 MB package in base64, with room for the rest of the request
@@ -54,7 +55,7 @@ _FAMILIES: Final = frozenset(
 class _Route:
     """What a request asks for: an operation of the control plane, or Invoke when that is None.
 
-    `service` is whose operation it is, for which the request must be signed.
+    `streams` is for InvokeWithResponseStream; `service` is whose operation it is, for which the request must be signed.
     """
 
     operation: Operation | None
@@ -62,6 +63,7 @@ class _Route:
     part: str
     query: str
     service: str = "lambda"
+    streams: bool = False
 
 
 # The JSON protocol of CloudWatch Logs has one path; the operation stands in a header.
@@ -120,7 +122,7 @@ class Front:
             elif route.name is RECORDS_PATH:
                 self._records.answer(route.query, reply)
             elif route.operation is None:
-                self._invoke.answer(route.name, route.query, request, reply)
+                self._invoke.answer(route.name, route.query, request, reply, streams=route.streams)
             else:
                 answer = route.operation(self._account, Call(route.name, route.part, route.query, request.body))
                 self._when_kept(lambda kept: reply(answer if kept else _not_kept()))
@@ -151,10 +153,10 @@ class Front:
         if name is None:
             raise _not_allowed(method)
         operation = OPERATIONS.get(name)
-        if operation is None and name != _INVOKE:
+        if operation is None and name not in _INVOKING:
             raise _not_here(name)
         subject, part = ([unquote(s) for s in segments[2::2]] + ["", ""])[:2]
-        return _Route(operation, subject, part, query)
+        return _Route(operation, subject, part, query, streams=name == _STREAMING)
 
 
 def _not_kept() -> Answer:

@@ -27,7 +27,8 @@ class Request:
     """One request. Header names are lower case; a repeated header's values are joined by a comma.
 
     `oversized` says that the body was longer than the application allows and was thrown away. `route` is room for
-    what the application found out when it admitted the request.
+    what the application found out when it admitted the request. A `sink` that it set then takes the body as it comes,
+    in place of `body`; `trailers` are the fields after it.
     """
 
     method: str
@@ -36,16 +37,62 @@ class Request:
     body: bytes = b""
     oversized: bool = False
     route: Any = None
+    sink: Sink | None = None
+    trailers: dict[str, str] | None = None
+
+
+class Flow(Protocol):
+    """The incoming side of a connection, whose sender can be held up."""
+
+    def pause(self) -> None:
+        """Reads no more for now."""
+
+    def resume(self) -> None:
+        """Goes on reading."""
+
+
+class Sink(Protocol):
+    """Takes a request's body as it comes. Then the request is answered, as any; or the sink is `cut`."""
+
+    def begin(self, flow: Flow) -> None:
+        """The body begins to come through `flow`."""
+
+    def put(self, data: bytes) -> None:
+        """The next bytes."""
+
+    def cut(self) -> None:
+        """The body will not come to its end."""
+
+
+class Body(Protocol):
+    """The body of an answer that is written bit by bit. After `end`, or when the client has gone, writes do nothing.
+
+    `full` says that the client takes it more slowly than it is written; `on_room` is called when that is over, and when
+    the client goes.
+    """
+
+    full: bool
+    on_room: Callable[[], None]
+
+    def write(self, data: bytes) -> None:
+        """Sends bytes, as one chunk."""
+
+    def end(self) -> None:
+        """Ends the body."""
 
 
 @dataclass(slots=True)  # not frozen, which would make each one three times as dear; nobody changes one
 class Answer:
-    """One answer. `headers` go out in this order and case, after Date and before Content-Length."""
+    """One answer. `headers` go out in this order and case, after Date and before Content-Length.
+
+    `stream` is for a body that comes bit by bit: it is called with the Body once the head is sent.
+    """
 
     status: int
     headers: Iterable[tuple[str, str]] = ()
     body: bytes = b""
     close: bool = False
+    stream: Callable[[Body], None] | None = None
 
 
 class Application(Protocol):
@@ -92,6 +139,14 @@ def parse_head(text: str) -> tuple[str, str, dict[str, str]]:
         or _ILLEGAL.search(start)
     ):
         raise MalformedError(400, "The request line is malformed.")
+    headers = parse_fields(lines)
+    if parts[2] == "HTTP/1.0":
+        headers["connection"] = "close"
+    return parts[0], parts[1], headers
+
+
+def parse_fields(lines: str) -> dict[str, str]:
+    """The headers or trailers in `lines`, each line ended by CRLF. Raises MalformedError."""
     headers: dict[str, str] = {}
     found = _HEADER.findall(lines)
     if len(found) != lines.count("\n"):  # a bare line break makes them differ as well
@@ -103,15 +158,15 @@ def parse_head(text: str) -> tuple[str, str, dict[str, str]]:
                 raise MalformedError(400, f"The header {name} is repeated.")
             value = f"{headers[name]}, {value}"
         headers[name] = value
-    if parts[2] == "HTTP/1.0":
-        headers["connection"] = "close"
-    return parts[0], parts[1], headers
+    return headers
 
 
 def serialize(answer: Answer, *, keep_alive: bool = True) -> bytes:
     """The bytes of `answer`. 204 has no body and no Content-Length."""
     lines = "".join([f"{name}: {value}\r\n" for name, value in answer.headers])
     length = f"Content-Length: {len(answer.body)}\r\n" if answer.status != 204 else ""
+    if answer.stream is not None:
+        length = "Transfer-Encoding: chunked\r\n"
     connection = "keep-alive" if keep_alive else "close"
     head = f"{_start(answer.status)}{lines}{length}Connection: {connection}\r\n\r\n"
     return head.encode("latin-1") + answer.body

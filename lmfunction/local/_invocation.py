@@ -10,23 +10,36 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from lmfunction import _wire
 from lmfunction.local._functions import Configuration
+from lmfunction.local._http import Flow
 
 UNHANDLED: Final = "Unhandled"
 TIMED_OUT: Final = "Sandbox.Timedout"
+TRUNCATED: Final = "Runtime.TruncatedResponse"
 EXIT_ERROR: Final = "Runtime.ExitError"
 INVALID_ENTRYPOINT: Final = "Runtime.InvalidEntrypoint"
 OUT_OF_MEMORY: Final = "Runtime.OutOfMemory"
+
+
+class Receiver(Protocol):
+    """Who takes a streamed response while the function runs."""
+
+    def begin(self, content_type: str, flow: Flow) -> None:
+        """The response begins; `flow` is paused for as long as no more can be taken."""
+
+    def put(self, data: bytes) -> None:
+        """The next bytes of it."""
 
 
 @dataclass(slots=True)
 class Invocation:
     """One event for one version of a function. `done` is called once, with the outcome.
 
-    `client_context` is JSON text in one line, ready for the Runtime API's header.
+    `client_context` is JSON text in one line, ready for the Runtime API's header. `receiver` takes what the function
+    streams; without one it is collected into the outcome's payload.
     """
 
     request_id: str
@@ -38,6 +51,7 @@ class Invocation:
     client_context: str = ""
     tenant_id: str = ""
     wants_log: bool = False
+    receiver: Receiver | None = None
 
 
 @dataclass(slots=True)
@@ -72,14 +86,18 @@ def exit_payload(invocation: Invocation, status: int, kind: str = EXIT_ERROR) ->
 
 def too_large_payload() -> bytes:
     """The payload in place of a response over the limit."""
-    return json.dumps(
-        {
-            "errorMessage": "Response payload size exceeded maximum allowed payload size "
-            f"({_wire.SYNC_RESPONSE_LIMIT} bytes).",
-            "errorType": "Function.ResponseSizeTooLarge",
-        },
-        separators=(",", ":"),
-    ).encode()
+    return _too_large(_wire.SYNC_RESPONSE_LIMIT)
+
+
+def stream_too_large_payload() -> bytes:
+    """The error of a streamed response over its limit."""
+    return _too_large(_wire.STREAM_RESPONSE_LIMIT)
+
+
+def _too_large(limit: int) -> bytes:
+    text = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
+    value = {"errorMessage": text, "errorType": "Function.ResponseSizeTooLarge"}
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def error_type(payload: bytes) -> str:

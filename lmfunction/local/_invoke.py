@@ -38,6 +38,7 @@ from lmfunction.local._functions import LATEST, Configuration, Function, Functio
 from lmfunction.local._http import Answer, Request
 from lmfunction.local._invocation import Invocation, Outcome
 from lmfunction.local._jackson import json_fault
+from lmfunction.local._streaming import StreamAnswer
 from lmfunction.local._trace import trace_id
 
 Told = Callable[[Invocation, str, Outcome], None]
@@ -82,12 +83,15 @@ class Invoke:
         self._events = events
         self._told = told
 
-    def answer(self, name: str, query: str, request: Request, reply: Callable[[Answer], None]) -> None:
-        """Answers one Invoke request through `reply`, or raises RefusedError."""
+    def answer(
+        self, name: str, query: str, request: Request, reply: Callable[[Answer], None], *, streams: bool = False
+    ) -> None:
+        """Answers one request of Invoke, or of InvokeWithResponseStream, through `reply`, or raises RefusedError."""
         headers = request.headers
         kind = headers.get("x-amz-invocation-type", "RequestResponse")
         log_type = headers.get("x-amz-log-type", "None")
-        faults = [] if kind in _wire.INVOCATION_TYPES else [enum_fault(kind, "invocationType", _wire.INVOCATION_TYPES)]
+        kinds = _wire.STREAMING_INVOCATION_TYPES if streams else _wire.INVOCATION_TYPES
+        faults = [] if kind in kinds else [enum_fault(kind, "invocationType", kinds)]
         if log_type not in _wire.LOG_TYPES:
             faults.append(enum_fault(log_type, "logType", _wire.LOG_TYPES))
         tenant = headers.get("x-amz-tenant-id", "")
@@ -117,11 +121,16 @@ class Invoke:
             return
         invocation.client_context = _client_context(headers)
         invocation.wants_log = log_type == "Tail"
-        self._run(invocation, reply)
+        self._run(invocation, reply, streams=streams)
 
-    def _run(self, invocation: Invocation, reply: Callable[[Answer], None]) -> None:
+    def _run(self, invocation: Invocation, reply: Callable[[Answer], None], *, streams: bool) -> None:
+        stream = invocation.receiver = StreamAnswer(invocation, reply) if streams else None
+
         def done(outcome: Outcome) -> None:
-            reply(_answer_of(invocation, outcome))
+            if stream is None:
+                reply(_answer_of(invocation, outcome))
+            else:
+                stream.finish(outcome)
             self._told(invocation, "RequestResponse", outcome)
 
         invocation.done = done

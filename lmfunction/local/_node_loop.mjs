@@ -16,7 +16,7 @@ import util from "node:util";
 
 const [host, port] = process.env.AWS_LAMBDA_RUNTIME_API.split(":");
 const base = "/2018-06-01/runtime/";
-const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+const agent = new http.Agent({ keepAlive: true, maxSockets: 1, noDelay: true });
 const request = http.request; // handlers may wrap it, to trace their own calls
 const taskRoot = process.env.LAMBDA_TASK_ROOT;
 const require = createRequire(path.join(taskRoot, "index.js"));
@@ -144,9 +144,9 @@ function patchConsole() {
 
 // -- the Runtime API
 
-function call(method, target, headers, body) {
+function call(method, target, headers, body, through = agent) {
   return new Promise((resolve, reject) => {
-    const sent = request({ host, port, agent, method, path: base + target, headers }, (answer) => {
+    const sent = request({ host, port, agent: through, method, path: base + target, headers }, (answer) => {
       const parts = [];
       answer.on("data", (part) => parts.push(part)).on("error", reject);
       answer.on("end", () => resolve({ headers: answer.headers, body: Buffer.concat(parts) }));
@@ -155,9 +155,10 @@ function call(method, target, headers, body) {
   });
 }
 
-function post(target, text, headers = {}) {
+function post(target, text, { headers = {}, through = agent } = {}) {
   const body = Buffer.from(text);
-  return call("POST", target, { "Content-Type": "application/json", "Content-Length": body.length, ...headers }, body);
+  const all = { "Content-Type": "application/json", "Content-Length": body.length, ...headers };
+  return call("POST", target, all, body, through);
 }
 
 function serialized(value) {
@@ -168,11 +169,12 @@ function serialized(value) {
   }
 }
 
-const postError = (error, id) => post(`invocation/${id}/error`, serialized(errorObject(error)));
+const postError = (error, id, options) => post(`invocation/${id}/error`, serialized(errorObject(error)), options);
 
 function postInitError(error) {
   const shown = errorObject(error);
-  return post("init/error", serialized(shown), { "Lambda-Runtime-Function-Error-Type": shown.errorType });
+  const type = shown.errorType.replace(/[^\x20-\x7e]/g, "?");
+  return post("init/error", serialized(shown), { headers: { "Lambda-Runtime-Function-Error-Type": type } });
 }
 
 // -- the handler
@@ -341,7 +343,6 @@ class ResponseStream extends Writable {
       this.#sent.on("error", reject);
     });
     this.#answered.catch(() => {}); // `_final` hears of it
-    this.#sent.flushHeaders();
     this._onBeforeFirstWrite?.((part) => this.#sent.write(part));
     return this.#sent;
   }
@@ -460,7 +461,9 @@ async function exitAfter(posting, status) {
 
 function reportAndExit(title, error, status) {
   logError(title, error);
-  exitAfter(requestId === undefined ? postInitError(error) : postError(error, requestId), status);
+  // By a connection of its own: the other one may be in the middle of a response.
+  const through = new http.Agent();
+  exitAfter(requestId === undefined ? postInitError(error) : postError(error, requestId, { through }), status);
 }
 
 dieWithServer(Number(process.argv[2]));

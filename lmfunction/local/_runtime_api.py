@@ -17,10 +17,12 @@ from lmfunction.local._addresses import LOOPBACK, foreign_fault, hosts_of
 from lmfunction.local._connection import Listener
 from lmfunction.local._http import Answer, Limits, Request
 from lmfunction.local._invocation import Invocation, deadline_ms
+from lmfunction.local._streaming import StreamedResponse, reported_error
 
 _NEXT: Final = "/2018-06-01/runtime/invocation/next"
 _INIT_ERROR: Final = "/2018-06-01/runtime/init/error"
 _RESULT: Final = re.compile(r"/2018-06-01/runtime/invocation/(?P<id>[0-9a-f-]{36})/(?P<kind>response|error)")
+_MODE: Final = "lambda-runtime-function-response-mode"
 _JSON: Final = (("Content-Type", "application/json"),)
 _ACCEPTED: Final = Answer(202, _JSON, b'{"status":"OK"}\n')
 _PATIENCE_SECONDS: Final = 0.25
@@ -37,6 +39,12 @@ class Sandbox(Protocol):
 
     def process_responds(self, request_id: str, payload: bytes, *, error: bool, oversized: bool) -> bool:
         """The process answers an event; False when that event is not its current one."""
+
+    def process_streams(self, request_id: str, content_type: str) -> StreamedResponse | None:
+        """The process begins to stream its response to an event; None when that event is not its current one."""
+
+    def process_has_streamed(self, response: StreamedResponse, error: bytes | None) -> None:
+        """The response has come to its end, or the process reports the `error` that ended it."""
 
     def process_fails_to_start(self, payload: bytes) -> None:
         """The process reports that its initialisation failed."""
@@ -113,18 +121,28 @@ class RuntimeApi:
     def admit(self, request: Request) -> int | Answer:
         """Only programs on this machine; a response may be as long as Invoke can return."""
         fault = foreign_fault(request.headers, self._hosts)
-        return _error(403, "Forbidden", fault) if fault else _wire.SYNC_RESPONSE_LIMIT
+        if fault is not None:
+            return _error(403, "Forbidden", fault)
+        if request.headers.get(_MODE, "").lower() == "streaming" and (found := _RESULT.fullmatch(request.target)):
+            kind = request.headers.get("content-type", "application/octet-stream")
+            request.sink = request.route = self._sandbox.process_streams(found["id"], kind)
+            if request.sink is None:
+                return _UNKNOWN
+        return _wire.SYNC_RESPONSE_LIMIT
 
     def answer(self, request: Request, reply: Callable[[Answer], None]) -> None:
         """Answers one request of the runtime."""
         if request.target == _NEXT and request.method == "GET":
             self._poll = reply
             self._sandbox.process_polls(self)
+        elif request.sink is not None:
+            self._sandbox.process_has_streamed(request.route, reported_error(request.trailers or {}))
+            reply(_ACCEPTED)
         elif request.method == "POST" and (found := _RESULT.fullmatch(request.target)):
             error = found["kind"] == "error"
             known = self._sandbox.process_responds(found["id"], request.body, error=error, oversized=request.oversized)
             # Accepted even when it was too long: awslambdaric ends on any other status, and AWS keeps the environment.
-            reply(_ACCEPTED if known else _error(400, "InvalidRequestID", "Invalid request ID"))
+            reply(_ACCEPTED if known else _UNKNOWN)
         elif request.method == "POST" and request.target == _INIT_ERROR:
             self._sandbox.process_fails_to_start(request.body)
             reply(_ACCEPTED)
@@ -138,3 +156,6 @@ class RuntimeApi:
 
 def _error(status: int, kind: str, message: str) -> Answer:
     return Answer(status, _JSON, json.dumps({"errorMessage": message, "errorType": kind}).encode())
+
+
+_UNKNOWN: Final = _error(400, "InvalidRequestID", "Invalid request ID")

@@ -247,6 +247,12 @@ def wire(server: Embedded) -> Wire:
 
 
 @pytest.fixture(scope="session")
+def make_wire() -> Callable[[Embedded], Wire]:
+    """Raw requests to another server."""
+    return Wire
+
+
+@pytest.fixture(scope="session")
 def deploy(client: Any) -> Deployer:
     """Makes a function from source text and returns its name."""
     return Deployer(client)
