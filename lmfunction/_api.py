@@ -33,6 +33,10 @@ def invoke_lm(
     force: bool = UNSET,  # type: ignore[assignment]
     input_object: Any = UNSET,
     throttle_limit: int = UNSET,  # type: ignore[assignment]
+    journal: str = UNSET,  # type: ignore[assignment]
+    resume: bool = UNSET,  # type: ignore[assignment]
+    on_unknown: str = UNSET,  # type: ignore[assignment]
+    item_key: str = UNSET,  # type: ignore[assignment]
     timeout_sec: float = UNSET,  # type: ignore[assignment]
     once_key: str = UNSET,  # type: ignore[assignment]
     allow_duplicate_keys: bool = UNSET,  # type: ignore[assignment]
@@ -58,7 +62,8 @@ def invoke_lm(
     `payload` is a dict, list or scalar to be written as JSON, text that is JSON, or bytes; unset it is `{}`.
     `timeout_sec` is the time to wait in all, in seconds (default 930). A function that failed is a result whose `ok`
     is False; `error_action="Stop"` raises FunctionError instead. With `input_object=[...]` each object is one call, at
-    most `throttle_limit` at a time (default 10), and the result is a `BulkResult`. With `once_key="name-of-the-step"` a
+    most `throttle_limit` at a time (default 10), and the result is a `BulkResult`; with `journal="run.db"` the run is
+    written down, so that the same line with `resume=True` goes on after a crash. With `once_key="name-of-the-step"` a
     call that has ended well is not sent again by a re-run: its stored result comes back, `replayed`. With
     `what_if=True` nothing is sent and the plan is returned. `progress_action="Continue"` tells on stderr how a long
     wait goes on. The other keywords are the parameters of `Invoke-LMFunction` in snake_case.

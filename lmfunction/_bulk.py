@@ -17,8 +17,11 @@ from lmfunction._cmdlets import Call, prepare
 from lmfunction._crew import Crew, Job
 from lmfunction._door import Door
 from lmfunction._engine import Engine
+from lmfunction._journaling import KeptCall, begun, open_run
+from lmfunction._kept_run import KeptRun
 from lmfunction._model import InvokeResult, Outcome
 from lmfunction._progress import Counts, Progress, Viewers, shown
+from lmfunction._run_items import Kept
 from lmfunction._survey import Binding, surveyed
 from lmfunction._text import one_line
 from lmfunction._waiting import tick
@@ -53,26 +56,32 @@ def invoke_many(
     refuses them before the first is sent it is GuardError.
     """
     objects, batch = surveyed(objects, watch.total, bind, engine, door)
+    kept = None if batch.dry else open_run(bind, engine, door)
     run = BulkResult(
         retry=lambda again: invoke_many(again, bind, engine, door, on_result, limit, replace(watch, total=len(again)))
     )
     crew = Crew(engine, limit)
-    feeding = _Feeding(run, crew, door, on_result, batch)
+    feeding = _Feeding(run, crew, door, on_result, batch, kept)
     start = time.monotonic()
     try:
+        source = iter(objects) if kept is None else begun(kept, run, objects, watch.total, bind, engine)
         with shown(
             watch.viewers, lambda elapsed: feeding.progress(watch, elapsed), engine.policy.clock, end="ended after"
         ):
-            feeding.feed(iter(objects), lambda item: _prepared(item, bind, engine, door, batch))
+            feeding.feed(source, lambda item: _prepared(item, bind, engine, door, batch))
     except KeyboardInterrupt:
         raise _interrupted(run, crew) from None
     finally:
         crew.dismiss()
         run.elapsed_ms = (time.monotonic() - start) * 1000
+        if kept is not None:
+            kept.end()
     if batch.dry:
         door.show(batch.plan.resolved())
     if batch.closed is not None:
         raise _closed(run, batch.closed)
+    if kept is not None and kept.failed is not None:
+        raise _unwritten(run, kept.failed)
     if feeding.stopping:
         raise _stopped(run)
     if feeding.unreadable is not None:
@@ -81,6 +90,8 @@ def invoke_many(
             f"Object {len(run.items) + 1} could not be read: {why}\n  {_told(run)} The error's .result holds them.",
             result=run,
         ) from feeding.unreadable
+    if kept is not None and run.unknown:
+        raise _left_unknown(run, kept)
     return run
 
 
@@ -93,13 +104,14 @@ class _Feeding:
     door: Door
     on_result: OnResult
     batch: Batch
+    kept: KeptRun | None = None
     stopping: bool = False
     failed: int = 0
     unreadable: Exception | None = None
 
     def feed(self, source: Iterator[Any], prepared: Callable[[Item], Call | None]) -> None:
         """Sends what `prepared` makes of each object, and waits for all answers."""
-        while not self.stopping:
+        while not self.stopping and (self.kept is None or self.kept.failed is None):
             for done in self.crew.wait_for_a_hand():
                 self._take(done)
             tick()
@@ -123,13 +135,14 @@ class _Feeding:
         except Exception as error:  # noqa: BLE001 - the user's iterator; what was sent before must stay reachable
             self.unreadable = error
             return False
-        item = Item(len(self.run.items), value)
-        self.run.items.append(item)
+        item = _item_for(value, self.run)
         call = prepared(item)
         if call is not None:
-            self.crew.send(Job(item, call))
+            self.crew.send(Job(item, call if self.kept is None else KeptCall(call, item, self.kept)))
         elif item.error is not None:
             self.failed += 1
+            if self.kept is not None:
+                self.kept.refuse(item.index, item.error)
             self.stopping = self.door.error_action == "Stop"
         return self.batch.closed is None
 
@@ -140,6 +153,15 @@ class _Feeding:
         if not job.item.ok:
             self.failed += 1
             self.stopping |= job.call.error_action(self.door) == "Stop"
+
+
+def _item_for(value: Any, run: BulkResult) -> Item:
+    """The place of an object in the result: of one that a journal held before, the one it has there."""
+    if isinstance(value, Kept) and value.entry.seq < len(run.items):
+        return run.items[value.entry.seq]
+    item = Item(len(run.items), value)
+    run.items.append(item)
+    return item
 
 
 def _prepared(item: Item, bind: Binding, engine: Engine, door: Door, batch: Batch) -> Call | None:
@@ -177,6 +199,26 @@ def _stopped(run: BulkResult) -> BulkError:
     )
     error.request_id = first.request_id
     return error
+
+
+def _unwritten(run: BulkResult, why: LMError) -> LMError:
+    """The journal's error; when something had been sent, with the result."""
+    if all(item.outcome is Outcome.NOT_SENT for item in run.items):
+        return why
+    error = BulkError(f"{why.args[0]}\n  {_told(run)} The error's .result holds them all.", result=run)
+    error.__cause__ = why
+    return error
+
+
+def _left_unknown(run: BulkResult, kept: KeptRun) -> BulkError:
+    first = run.unknown[0]
+    count = len(run.unknown)
+    return BulkError(
+        f"Of {count:,} item{'' if count == 1 else 's'} nobody knows whether {'it' if count == 1 else 'they'} ran; the "
+        f"first is object {first.index + 1}: {first.told()}\n  {_told(run)} The error's .result holds them all, and so "
+        f"does the journal {one_line(kept.journal.path, 200)}.",
+        result=run,
+    )
 
 
 def _told(run: BulkResult) -> str:

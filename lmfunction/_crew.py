@@ -8,13 +8,25 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from lmfunction._bulk_result import Item
-from lmfunction._cmdlets import Call
+from lmfunction._door import Door
 from lmfunction._engine import Engine
+from lmfunction._model import InvokeResult
 from lmfunction._text import one_line
 from lmfunction._waiting import tick
 from lmfunction.errors import LMError, TransportError
+
+
+class Sendable(Protocol):
+    """A call, with whatever happens before and after it."""
+
+    def send(self, engine: Engine) -> InvokeResult:
+        """Sends it, at most once. Raises LMError."""
+
+    def error_action(self, door: Door) -> str:
+        """What a failed function does."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +34,7 @@ class Job:
     """What to send and where its answer goes."""
 
     item: Item
-    call: Call
+    call: Sendable
 
 
 class _Abandoned(Exception):  # noqa: N818 - ends a wait between two tries, nobody sees it

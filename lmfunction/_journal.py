@@ -53,7 +53,7 @@ class _Work:
 class Journal:
     """A run's journal, owned by this process: the `Ledger` that the engine writes to. `_run_opening` makes it.
 
-    `tries` tells of each open item how often it was intended.
+    `tries` tells of each open item how often it was intended; `keyed` unless the key of an item is but its place.
     """
 
     def __init__(
@@ -65,8 +65,11 @@ class Journal:
         totals: Totals,
         tries: Mapping[int, int],
         times: Times,
+        *,
+        keyed: bool = False,
     ) -> None:
         self.path = path
+        self.keyed = keyed
         self.totals = totals
         self._database = database
         self._mark = mark
@@ -385,7 +388,7 @@ class _Batch:
         """An item's row, unless it is written already: they come in order, but for those that are sent at once."""
         if entry.seq not in self.new and not self._journal._written.holds(entry.seq):
             self.new.add(entry.seq)
-            self.items.append(rows.item_row(entry))
+            self.items.append(rows.item_row(entry, keyed=self._journal.keyed))
 
 
 class _Written:

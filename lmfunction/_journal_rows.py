@@ -138,10 +138,9 @@ def seq_of(place: int) -> int:
     return place >> _SHIFT
 
 
-def item_row(entry: Entry) -> tuple[Any, ...]:
-    """A row of `item`; a key that is the item's place is left out, so that no index need hold it."""
-    key = None if entry.key == str(entry.seq) else entry.key
-    return (entry.seq, key, entry.payload_sha256, entry.payload, entry.call, _item_sum(entry))
+def item_row(entry: Entry, *, keyed: bool) -> tuple[Any, ...]:
+    """A row of `item`; a key that is but the item's place is left out, so that no index need hold it."""
+    return (entry.seq, entry.key if keyed else None, entry.payload_sha256, entry.payload, entry.call, _item_sum(entry))
 
 
 def intent_row(place: int, epoch: int, at: float) -> tuple[Any, ...]:

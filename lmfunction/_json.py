@@ -23,6 +23,12 @@ from lmfunction._references import Secret
 from lmfunction.errors import ParameterError
 
 
+class CheckedJson(bytes):
+    """JSON that `encode` or `check` gave: it is not looked at again."""
+
+    __slots__ = ()
+
+
 def encode(value: object, *, parameter: str = "Payload", secrets: bool = False) -> bytes:
     """`value` as compact UTF-8 JSON; with `secrets` a `Secret` in it is written as its mark.
 

@@ -10,6 +10,7 @@ from lmfunction._gathered import refuse_exclusive
 from lmfunction._json_lines import JsonText, ResultRecord
 from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet, Rank
+from lmfunction._run_items import Kept
 from lmfunction._table import INVOKE
 from lmfunction.errors import ParameterError
 
@@ -23,6 +24,8 @@ def bind_object(value: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """
     if isinstance(value, Item):
         value = value.input  # what failed in another run is sent again with what it was sent with
+    if isinstance(value, Kept):
+        return {**values, **value.parameters()}
     if isinstance(value, InvokeResult):
         value.raise_for_error()  # the payload of a failed one is an error, which is no event
     bound = dict(values)

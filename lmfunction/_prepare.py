@@ -58,7 +58,7 @@ def build_request(
     qualifier, tenant, execution = (arguments.get(n) for n in ("qualifier", "tenant_id", "durable_execution_name"))
     if function.qualifier is not None and _only_default("qualifier", given=given):
         qualifier = None
-    payload, payload_slots = _payload(arguments, invocation_type, warn)
+    payload, payload_slots = payload_of(arguments, invocation_type, warn)
     context, context_slots = _context_slots(context, arguments)
     return InvokeRequest(
         function_name=function.text,
@@ -94,8 +94,10 @@ def check_place(function: FunctionName, region: str) -> None:
         )
 
 
-def _payload(arguments: Mapping[str, Any], invocation_type: str, warn: Warn) -> tuple[bytes, tuple[Slot, ...]]:
-    """The bytes of the payload, and where secrets stand in them that are looked up later."""
+def payload_of(arguments: Mapping[str, Any], invocation_type: str, warn: Warn) -> tuple[bytes, tuple[Slot, ...]]:
+    """The bytes of the payload, and where secrets stand in them that are looked up later. Raises ParameterError."""
+    if isinstance(arguments.get("payload"), _json.CheckedJson):
+        return bytes(arguments["payload"]), ()
     if isinstance(arguments.get("payload"), Secret):
         return whole(arguments["payload"])
     content, slots = slots_of(_payload_bytes(arguments, invocation_type, warn))

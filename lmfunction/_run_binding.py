@@ -111,7 +111,7 @@ class Changes:
         """Takes note that the source ends before `count` items of the run, from place `first`."""
         self._note(first, f"the source ends there, and the run has {count:,} more")
 
-    def extra(self, first: int) -> None:
+    def surplus(self, first: int) -> None:
         """Takes note that the source goes on where the run's ended."""
         self._note(first, "the run has none there, the source goes on")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -82,7 +83,8 @@ def begin(path: str, binding: Binding, tool: str = "lmfunction", times: Times = 
                 mark.close(remove=True)
                 raise
             mark.set(totals.commits)
-        journal = Journal(path, database, mark, lease, totals, {}, times).start()
+        keyed = binding.item_key is not None
+        journal = Journal(path, database, mark, lease, totals, {}, times, keyed=keyed).start()
     return Opened(journal, binding, [], network=network)
 
 
@@ -151,7 +153,8 @@ def _taken_over(path: str, database: Database, epoch: int, times: Times, network
     except BaseException:
         mark.close(remove=False)
         raise
-    journal = Journal(path, database, mark, lease, totals, tries, times).start()
+    keyed = binding.item_key is not None
+    journal = Journal(path, database, mark, lease, totals, tries, times, keyed=keyed).start()
     return Opened(journal, binding, states, len(left), network)
 
 
@@ -184,7 +187,7 @@ def _checked(path: str, database: Database, totals: Totals) -> tuple[list[str], 
         for known in rows.known_of(database):
             if known.seq != len(states):
                 raise ValueError(f"item {len(states)} is missing")
-            states.append(known.state)
+            states.append(sys.intern(known.state))
             if known.tries and known.state in (rows.PENDING, rows.INTENT, "UNKNOWN"):
                 tries[known.seq] = known.tries
     except (ValueError, TypeError) as error:

@@ -153,7 +153,7 @@ class InvokeStage(Stage):
         head = list(itertools.islice(objects, 1))
         if head and not flow.many:
             head += itertools.islice(objects, 1)
-        if len(head) == 1 and not flow.many:
+        if len(head) == 1 and not flow.many and "Journal" not in self.values:
             yield from self._once(head[0], flow)
         elif head:
             left = operator.length_hint(objects, -1)
@@ -292,6 +292,8 @@ def cmdlet_stage(
 def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Callable[[InvokeResult], None]) -> Any:
     """Invoke-LMFunction for `values` (by parameter name): once, or once for each object of InputObject."""
     if "InputObject" not in values:
+        if "Journal" in values:
+            raise ParameterError("Journal is for many: give -InputObject, or pipe objects in.", parameter="Journal")
         return _cmdlets.invoke(values, engine, door, on_result)
     stage = InvokeStage({k: v for k, v in values.items() if k != "InputObject"}, engine, door, on_result)
     return run([values["InputObject"]], [stage])

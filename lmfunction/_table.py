@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from lmfunction import _wire
+from lmfunction._bulk_rows import JOURNALING
 from lmfunction._common_rows import COMMON, CONNECTION, FORCE
 from lmfunction._help_row import GET_HELP
 from lmfunction._measure_row import measure_cmdlet
@@ -97,6 +98,7 @@ _INVOKE: Final = (
         default="10",
         rank=Rank.OURS,
     ),
+    *JOURNALING,
     Parameter(
         "TimeoutSec",
         Kind.SECONDS,

@@ -17,7 +17,7 @@ PACKAGE = Path(lm.__file__).parent
 SHELVES = yaml.safe_load((Path(__file__).parent / "layers.yaml").read_text())
 SHELF_OF = {room: index for index, shelf in enumerate(SHELVES) for room in shelf}
 # __init__ names the public homes as text; `__version__` alone is read from below.
-VERSION_ONLY = {("_audit_record", "__init__"), ("_boto", "__init__"), ("_terminal", "__init__")}
+VERSION_ONLY = {(room, "__init__") for room in ("_audit_record", "_boto", "_journaling", "_terminal")}
 
 
 def room_of(path: Path) -> str:

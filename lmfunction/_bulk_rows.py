@@ -1,0 +1,42 @@
+"""The rows of Invoke-LMFunction that say how a run of many is written down and resumed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from lmfunction._params import Kind, Parameter, Rank
+
+JOURNALING: Final = (
+    Parameter(
+        "Journal",
+        Kind.TEXT,
+        "A file, such as run.db, into which each intent and outcome is written, so that the run can be resumed.",
+        rank=Rank.OURS,
+        by_name=False,
+    ),
+    Parameter(
+        "Resume",
+        Kind.SWITCH,
+        "Go on with the run of -Journal: the same objects are given again, and what is done is not sent again.",
+        rank=Rank.OURS,
+        by_name=False,
+    ),
+    Parameter(
+        "OnUnknown",
+        Kind.CHOICE,
+        "With -Resume: what becomes of items that may have run. Ask leaves them where nobody answers; Resend needs "
+        "-Delivery AtLeastOnce, or a DurableExecutionName in each object.",
+        choices=("Ask", "Skip", "Resend"),
+        default="Ask, or Resend with AtLeastOnce",
+        rank=Rank.OURS,
+        by_name=False,
+    ),
+    Parameter(
+        "ItemKey",
+        Kind.TEXT,
+        "What tells the objects of a journal apart: a JMESPath that finds another text or number in each, such as id.",
+        default="their place",
+        rank=Rank.OURS,
+        by_name=False,
+    ),
+)

@@ -1,0 +1,346 @@
+"""-Journal and -Resume from the line to the run, and from the journal to its results."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from lmfunction._bulk_result import BulkResult, Item
+from lmfunction._client import with_full_name
+from lmfunction._cmdlets import Call
+from lmfunction._connection import EMBEDDED_ACCOUNT, Place, resolve_place
+from lmfunction._door import Door
+from lmfunction._engine import Engine
+from lmfunction._gathered import Gathered, gather
+from lmfunction._kept_run import KeptRun, OnUnknown, Wish, keep_run
+from lmfunction._ledger import Entry, Settlement
+from lmfunction._model import Attempt, InvokeResult, Outcome
+from lmfunction._names import parse_function_name
+from lmfunction._request import InvokeRequest, Target
+from lmfunction._run_binding import Binding
+from lmfunction._run_items import ItemReader, Kept
+from lmfunction._survey import Binding as LineBinding
+from lmfunction._table import INVOKE
+from lmfunction._text import one_line
+from lmfunction._transport import endpoint_of
+from lmfunction.errors import LMError, ParameterError, ServiceError, TransportError
+
+# What a run is resumed with: what says where its calls go and how they are made. No secret is among it.
+_SETTINGS: Final = (
+    "FunctionName",
+    "ClientContext",
+    "ClientContextBase64",
+    "InvocationType",
+    "LogType",
+    "Qualifier",
+    "TenantId",
+    "DurableExecutionName",
+    "ThrottleLimit",
+    "TimeoutSec",
+    "Delivery",
+    "ItemKey",
+    "ToleratedFailurePercent",
+    "AllowDuplicateKeys",
+    "ProfileName",
+    "ProfileLocation",
+    "Region",
+    "EndpointUrl",
+    "ClientConfig",
+)
+_RESEND, _SKIP = "resend", "skip"
+_SENT: Final = {"NOT_SENT": False, "RESULT_LOST": True}
+FROM_JOURNAL: Final[list[Any]] = []  # itself, in place of objects: those that the journal holds
+_ANSWERED: Final = frozenset(["OK", "FUNCTION_ERROR", "ACCEPTED"])
+
+
+@dataclass(frozen=True)
+class KeptCall:
+    """A call whose intent is on the disk before it is sent, and whose outcome is written down after it."""
+
+    call: Call
+    item: Item
+    run: KeptRun
+
+    def send(self, engine: Engine) -> InvokeResult:
+        """Sends it once its intent is on the disk. Raises what the call raises, JournalError when it cannot be."""
+        journal = self.run.journal
+        written = threading.Event()
+        errors: list[LMError] = []
+
+        def committed(_: Sequence[Entry], error: LMError | None) -> None:
+            errors.extend([] if error is None else [error])
+            written.set()
+
+        journal.intend([self.item.input.entry], committed)
+        written.wait()
+        if errors:
+            raise errors[0]
+        try:
+            result = self.call.send(engine)
+        except LMError as error:
+            journal.settle([_settled(replace(self.item, error=error))])
+            raise
+        journal.settle([_settled(replace(self.item, result=result))])
+        return result
+
+    def error_action(self, door: Door) -> str:
+        """What a failed function does."""
+        return self.call.error_action(door)
+
+
+def open_run(bind: LineBinding, engine: Engine, door: Door) -> KeptRun | None:
+    """The run with its journal that the line of `bind` asks for; None where it asks for none.
+
+    Raises ParameterError for parameters that do not go together, JournalError for a journal that cannot be used.
+    """
+    line = gather(INVOKE, bind.values, engine)
+    arguments = line.arguments
+    wish = _wish(arguments)
+    if wish is None:
+        return None
+    place = _place(line)
+    binding = _binding(line, place, engine)
+    reader = ItemReader(bind, bind.values, line, engine)
+    run = keep_run(wish, binding, reader, _tool(), lambda run: _policy(run, wish, arguments, door))
+    _tell(run, door)
+    return run
+
+
+def begun(
+    kept: KeptRun, run: BulkResult, objects: Iterable[Any], total: int | None, bind: LineBinding, engine: Engine
+) -> Iterator[Kept]:
+    """The objects to send. `run` holds then what is known already: a result, or that an item is not sent yet."""
+    requests = Requests(gather(INVOKE, bind.values, engine))
+    found = kept.objects(None if objects is FROM_JOURNAL else iter(objects), total)
+    for entry, settled in kept.results():
+        run.items.append(requests.item(entry, None if kept.is_open(entry.seq) else settled))
+    return found
+
+
+class Requests:
+    """Makes of what is written down of an item what it was at the time."""
+
+    def __init__(self, line: Gathered) -> None:
+        arguments = with_full_name(line.arguments, line.profile.functions)
+        connection = _place(line).connection
+        self._redaction = line.profile.redaction
+        self._plain = InvokeRequest(
+            str(arguments.get("function_name", "")),
+            invocation_type=arguments.get("invocation_type", "RequestResponse"),
+            log_type=arguments.get("log_type", "None"),
+            qualifier=arguments.get("qualifier"),
+            target=Target(connection.region, connection.endpoint_url, aws_profile=connection.aws_profile),
+        )
+
+    def item(self, entry: Entry, settled: Settlement | None) -> Item:
+        """The item with its result or error; without either where nothing is known."""
+        item = Item(entry.seq, Kept(entry))
+        if settled is not None and settled.outcome in _ANSWERED:
+            item.result = self._result(entry, settled)
+        elif settled is not None:
+            item.error = _error(settled)
+        return item
+
+    def _result(self, entry: Entry, settled: Settlement) -> InvokeResult:
+        call = json.loads(entry.call) if entry.call is not None else {}
+        request = replace(
+            self._plain,
+            payload=entry.payload,
+            **{
+                target: call[name]
+                for name, target in (("FunctionName", "function_name"), ("Qualifier", "qualifier"))
+                if name in call
+            },
+        )
+        return InvokeResult(
+            request,
+            settled.http or 0,
+            settled.body or b"",
+            function_error=settled.function_error,
+            log_result=settled.log_result,
+            executed_version=settled.executed_version,
+            durable_execution_arn=settled.durable_execution_arn,
+            request_id=settled.request_id,
+            trace_id=settled.trace_id,
+            elapsed_ms=settled.elapsed_ms,
+            attempt_log=tuple(Attempt(Outcome.OK, "", settled.elapsed_ms) for _ in range(max(settled.attempt, 1))),
+            redaction=self._redaction,
+        )
+
+
+def _settled(item: Item) -> Settlement:
+    """What is written down of an item that was sent."""
+    result, error = item.result, item.error
+    if result is not None:
+        return Settlement(
+            item.index,
+            result.attempts,
+            str(result.outcome),
+            result.status_code,
+            request_id=result.request_id,
+            executed_version=result.executed_version,
+            function_error=result.function_error,
+            body=result.raw_payload,
+            elapsed_ms=result.elapsed_ms,
+            log_result=result.log_result,
+            durable_execution_arn=result.durable_execution_arn,
+            trace_id=result.trace_id,
+        )
+    return Settlement(
+        item.index,
+        getattr(error, "attempts", 0),
+        str(item.outcome),
+        getattr(error, "status", None),
+        getattr(error, "code", None) or type(error).__name__,
+        getattr(error, "reason", None) or one_line(str(error), 300),
+        getattr(error, "request_id", None),
+    )
+
+
+def _error(settled: Settlement) -> LMError:
+    told = settled.reason or settled.code or settled.outcome
+    if settled.http:
+        return ServiceError(
+            told,
+            code=settled.code or "",
+            status=settled.http,
+            request_id=settled.request_id,
+            outcome=settled.outcome,
+            attempts=settled.attempt,
+        )
+    return TransportError(
+        told,
+        sent=_SENT.get(settled.outcome),
+        outcome=settled.outcome,
+        request_id=settled.request_id,
+        attempts=settled.attempt,
+    )
+
+
+def _wish(arguments: Mapping[str, Any]) -> Wish | None:
+    path = arguments.get("journal")
+    if path is None:
+        for name, parameter in (("resume", "Resume"), ("on_unknown", "OnUnknown"), ("item_key", "ItemKey")):
+            if arguments.get(name):
+                raise ParameterError(f"{parameter} needs -Journal, the file of the run.", parameter=parameter)
+        return None
+    if not path:
+        raise ParameterError("Journal is empty: name a file.", parameter="Journal")
+    if "once_key" in arguments:
+        raise ParameterError("Journal and OnceKey exclude each other: a journal has a key for each item.")
+    return Wish(str(pathlib.Path(path).expanduser()), bool(arguments.get("resume")), arguments.get("on_unknown"))
+
+
+def _place(line: Gathered) -> Place:
+    named = with_full_name(line.arguments, line.profile.functions).get("function_name")
+    region = None if named is None else parse_function_name(named).region
+    return resolve_place(line.arguments, line.profile, line.aws_profile, arn_region=region)
+
+
+def _binding(line: Gathered, place: Place, engine: Engine) -> Binding:
+    arguments = with_full_name(line.arguments, line.profile.functions)
+    named = arguments.get("function_name")
+    function = None if named is None else parse_function_name(named)
+    caller = engine.identities.remembered(place)
+    account = place.profile.account or (caller.account if caller is not None else None)
+    return Binding(
+        None if function is None else function.name,
+        arguments.get("qualifier") or (None if function is None else function.qualifier),
+        EMBEDDED_ACCOUNT if place.embedded else (function.account if function is not None else None) or account,
+        place.connection.region,
+        "embedded" if place.embedded else endpoint_of(place.connection),
+        arguments.get("invocation_type", "RequestResponse"),
+        arguments.get("delivery", "AtMostOnce"),
+        arguments.get("item_key"),
+        _settings(line),
+    )
+
+
+def _settings(line: Gathered) -> dict[str, Any]:
+    """What the run can be resumed with from its journal alone."""
+    found = {}
+    for name in _SETTINGS:
+        parameter = INVOKE.by_name.get(name)
+        value = None if parameter is None else line.arguments.get(parameter.target)
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError):
+            continue
+        if value is not None:
+            found[name] = value
+    if "ProfileLocation" in found:
+        found["ProfileLocation"] = str(pathlib.Path(found["ProfileLocation"]).expanduser().absolute())
+    return found
+
+
+def _policy(run: KeptRun, wish: Wish, arguments: Mapping[str, Any], door: Door) -> OnUnknown:
+    """What becomes of the items that are unknown. Raises ParameterError where they must not be sent again."""
+    again = run.binding.delivery == "AtLeastOnce"
+    wanted = wish.on_unknown or ("Resend" if again else "Ask")
+    if wanted == "Resend" and not again and not _resending_is_safe(run):
+        raise ParameterError(
+            f"OnUnknown Resend could run {_items(run)} twice, and the run's delivery is AtMostOnce. Begin runs that "
+            "may repeat with -Delivery AtLeastOnce, or give each object a DurableExecutionName; nothing was sent.",
+            parameter="OnUnknown",
+        )
+    return _asked(run, door) if wanted == "Ask" else wanted
+
+
+def _asked(run: KeptRun, door: Door) -> OnUnknown:
+    lines = [
+        f"{_items(run)} may have run: nobody knows, for no answer was written down. Look into the function's log.",
+        *(f"  {shown}" for shown in _shown(run)),
+        f"Type {_RESEND} to send them again, which may run them twice, or {_SKIP} to leave them as they are: ",
+    ]
+    return "Resend" if (door.ask("\n".join(lines)) or "").strip() == _RESEND else "Skip"
+
+
+def _resending_is_safe(run: KeptRun) -> bool:
+    """Whether each unknown item has a name of its own under which Lambda runs it once."""
+    names = set()
+    for seq in run.unknown:
+        for entry, _ in run.journal.recall(seq, seq + 1):
+            names.add(json.loads(entry.call or "{}").get("DurableExecutionName"))
+    return None not in names and len(names) == len(run.unknown)
+
+
+def _shown(run: KeptRun) -> list[str]:
+    told = []
+    for seq in run.unknown[:5]:
+        for entry, settled in run.journal.recall(seq, seq + 1):
+            request_id = f", RequestId {settled.request_id}" if settled is not None and settled.request_id else ""
+            told.append(f"item {seq + 1}, key {one_line(entry.key, 80)}{request_id}")
+    more = len(run.unknown) - len(told)
+    return [*told, f"and {more:,} more"] if more > 0 else told
+
+
+def _items(run: KeptRun) -> str:
+    count = len(run.unknown)
+    return f"{count:,} item{'' if count == 1 else 's'}"
+
+
+def _tell(run: KeptRun, door: Door) -> None:
+    """Says what a person should know of the journal before the run goes on."""
+    if run.network is not None:
+        door.tell(
+            "warning",
+            f"The journal lies on a file system of a network ({run.network}), whose locks may fail: it is slower, and "
+            "can only be looked at when its run has ended. Better name a file on a local disk.",
+        )
+    left = len(run.unknown) - len(run.resent)
+    if left > 0:
+        door.tell(
+            "warning",
+            f"{left:,} item{' is' if left == 1 else 's are'} unknown since the run before, and not sent again: "
+            f"{'; '.join(_shown(run))}. -OnUnknown says what becomes of them.",
+        )
+
+
+def _tool() -> str:
+    from lmfunction import __version__
+
+    return f"lmfunction {__version__}"
