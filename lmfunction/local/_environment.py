@@ -6,6 +6,7 @@ process, as recorded from AWS (`/tmp` survives, module globals are reset).
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -160,7 +161,7 @@ class Environment:
 
         def cut() -> None:
             # When the process has ended, that is what is told; it is known a moment later.
-            self._loop.call_later(_PATIENCE_SECONDS, lambda: self._truncate(response))
+            asyncio.get_running_loop().call_later(_PATIENCE_SECONDS, lambda: self._truncate(response))
 
         response = self._response = StreamedResponse(
             invocation.receiver, content_type, on_overflow=overflow, on_cut=cut
