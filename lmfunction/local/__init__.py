@@ -33,8 +33,9 @@ Imports inside this folder point down only::
   _aliases  _event_config  _logging_config  _answers  _http  _log_store  _log_frames  _memory_watch
   _frames  _trace  _jackson  _installed
 
-Functions from what people have: `_template` (with `_template_values`, `_template_resources`, `_template_nodes`) reads
-a SAM template into `_definition`s, which are requests to the operations above.
+Functions from what people have: `_folder`, and `_template` (with `_template_values`, `_template_resources` and
+`_template_nodes`), read what is there into `_definition`s, which are requests to the operations above; `_own_requests`
+carries them out at the server's start.
 
 `_loop` is the Python runtime that runs inside an environment, and `_json_log` a part of it; they import nothing of
 this package. `_node_loop.mjs` is that of Node.js.

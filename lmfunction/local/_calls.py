@@ -20,6 +20,7 @@ from lmfunction.local._fleet import Fleet
 from lmfunction.local._functions import Configuration, Function, Functions
 from lmfunction.local._http import Answer
 from lmfunction.local._invoke import Address, RefusedError, parse_address
+from lmfunction.local._layers import Layers
 
 _PAGE = 50
 _MOST_ITEMS = 10_000
@@ -103,6 +104,7 @@ class Account:
     fleet: Fleet
     code: CodeStore
     concurrency: int
+    layers: Layers
 
     def function(self, call: Call) -> Function:
         """The function that `call` names, whatever its qualifier."""

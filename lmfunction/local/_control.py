@@ -14,6 +14,7 @@ from lmfunction.local import _control_aliases as aliases
 from lmfunction.local import _control_concurrency as concurrency
 from lmfunction.local import _control_event_invoke as event_invoke
 from lmfunction.local import _control_functions as functions
+from lmfunction.local import _control_layers as layers
 from lmfunction.local import _control_permissions as permissions
 from lmfunction.local import _control_provisioned as provisioned
 from lmfunction.local import _control_tags as tags
@@ -53,6 +54,12 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "AddPermission": permissions.add_permission,
     "RemovePermission": permissions.remove_permission,
     "GetPolicy": permissions.get_policy,
+    "PublishLayerVersion": layers.publish_layer_version,
+    "GetLayerVersion": layers.get_layer_version,
+    "GetLayerVersionByArn": layers.get_layer_version_by_arn,
+    "ListLayerVersions": layers.list_layer_versions,
+    "ListLayers": layers.list_layers,
+    "DeleteLayerVersion": layers.delete_layer_version,
     "ListTags": tags.list_tags,
     "TagResource": tags.tag_resource,
     "UntagResource": tags.untag_resource,

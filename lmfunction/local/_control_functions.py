@@ -10,13 +10,13 @@ from typing import Any
 from lmfunction.local._answers import fault, invalid_parameter, not_found, ok, refusal, validation
 from lmfunction.local._calls import Account, Call, check_revision, member_of, null_fault, page_of, structure_of
 from lmfunction.local._code import CodeError
+from lmfunction.local._code_members import code_of
+from lmfunction.local._control_layers import layers_of
 from lmfunction.local._control_members import architecture_of, changes_of
 from lmfunction.local._control_versions import publish
 from lmfunction.local._functions import LATEST, Configuration, Function
 from lmfunction.local._http import Answer
 from lmfunction.local._invoke import Address, RefusedError, parse_address
-from lmfunction.local._live_code import live_folder
-from lmfunction.local._settings import LIVE_BUCKET
 
 _NAME_LIMIT = 64
 _TAGS_LIMIT = 50
@@ -26,10 +26,11 @@ def create_function(account: Account, call: Call) -> Answer:
     """CreateFunction, from a zip file in the request."""
     wanted = call.document
     address = _new_address(account, call)
-    if account.functions.get(address.name) is not None:
+    there = account.functions.get(address.name)
+    if there is not None and there.latest.name == address.name:
         raise RefusedError(refusal(409, "ResourceConflictException", f"Function already exist: {address.name}"))
     call = Call(address.name, "", "", call.body)
-    changes = changes_of(call)
+    changes = {**changes_of(call), **layers_of(account, call)}
     if (call.text("PackageType") or "Zip") != "Zip":
         raise RefusedError(invalid_parameter("The embedded Lambda runs zip packages only, no images."))
     if not wanted.get("Runtime") or not wanted.get("Handler"):
@@ -76,7 +77,7 @@ def update_function_configuration(account: Account, call: Call) -> Answer:
     """UpdateFunctionConfiguration."""
     function = account.function(call)
     check_revision(call, function.latest.revision_id)
-    _replace_latest(account, function, changes_of(call, function.latest))
+    _replace_latest(account, function, {**changes_of(call, function.latest), **layers_of(account, call)})
     account.changed(function)
     return ok(function.latest.to_api())
 
@@ -138,17 +139,6 @@ def delete_function(account: Account, call: Call) -> Answer:
     _delete_version(account, function, call.address)
     account.changed(function)
     return ok(status=204)
-
-
-def code_of(account: Account, code: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a configuration for the code in a request: unpacked into a folder of its own, or the user's own."""
-    if code.get("S3Bucket") == LIVE_BUCKET:
-        return {"folder": live_folder(code), "live": True, "code_sha256": "", "code_size": 0}
-    try:
-        package = account.code.unpacked(code.get("ZipFile"))
-    except CodeError as e:
-        raise RefusedError(invalid_parameter(str(e))) from None
-    return {"folder": package.folder, "live": False, "code_sha256": package.sha256, "code_size": package.size}
 
 
 def tags_of(given: dict[str, Any], before: dict[str, str]) -> dict[str, str]:

@@ -7,7 +7,6 @@ boto3. What is refused beside the function itself is told, and the rest goes on.
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any, Final
 from lmfunction._text import one_line
 from lmfunction.local._settings import ACCOUNT, LIVE_BUCKET
 
-LOGICAL_ID_TAG: Final = "aws:cloudformation:logical-id"
 _ROLE: Final = f"arn:aws:iam::{ACCOUNT}:role/local"
 _CODE_MEMBERS: Final = frozenset(["Architectures"])  # UpdateFunctionCode's; the rest is the configuration's
 _ONLY_NEW: Final = frozenset(["Tags", "TenancyConfig", "PackageType"])
@@ -32,11 +30,11 @@ class CallRefusedError(Exception):
 
 @dataclass(frozen=True)
 class Code:
-    """Where code is: a folder that it is run from, a zip file, or files that the definition holds itself."""
+    """Where code is: a folder that it is run from, a zip file, or files by name with their text."""
 
     folder: Path | None = None
     archive: Path | None = None
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[tuple[str, str], ...] = ()
 
     @property
     def live(self) -> bool:
@@ -172,10 +170,12 @@ def _put_alias(name: str, alias: str, version: str, requests: Requests, notices:
         notices.append(f"{name}: the alias {alias} was refused: {error.args[1]}")
 
 
-def _zipped(files: Mapping[str, str]) -> bytes:
+def _zipped(files: Iterable[tuple[str, str]]) -> bytes:
+    import zipfile  # here: it would be a tenth of the server's start
+
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
-        for name, text in files.items():
+        for name, text in files:
             # A fixed date: the same code has the same CodeSha256 at each start.
             entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o644 << 16

@@ -83,7 +83,9 @@ class Environment:
         self._began = 0.0
         self._init_ms: float | None = None
         self._init_log = b""
-        self._stream = host.logs.stream(configuration.name, log_stream_name(configuration))
+        self._stream = host.logs.stream(
+            configuration.logging.group_of(configuration.name), log_stream_name(configuration)
+        )
         self._logged = False  # whether the invocation's START is written
         self._memory_at = 0.0
         self._memory_watch: MemoryWatch | None = None

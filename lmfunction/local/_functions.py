@@ -20,6 +20,8 @@ from lmfunction.local._event_config import NO_EVENT_CONFIG, EventInvokeConfig
 from lmfunction.local._logging_config import TEXT_LOG, LoggingConfig
 
 LATEST: Final = "$LATEST"
+# By this tag CloudFormation tells which resource of a template a function is.
+LOGICAL_ID_TAG: Final = "aws:cloudformation:logical-id"
 PER_TENANT: Final = "PER_TENANT"
 OWN_RUNTIME: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
 OWN_ARCHITECTURE: Final = "arm64" if os.uname().machine in ("arm64", "aarch64") else "x86_64"
@@ -260,6 +262,7 @@ class Functions:
         self.on_change: Callable[[str], None] = lambda name: None
         self.set_aside: dict[str, int] = {}
         self._by_name: dict[str, Function] = {}
+        self._by_logical_id: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[Function]:
         return iter(sorted(self._by_name.values(), key=lambda f: f.latest.name))
@@ -270,8 +273,8 @@ class Functions:
         return f"{arn}:{qualifier}" if qualifier else arn
 
     def get(self, name: str) -> Function | None:
-        """The function of that name, or None."""
-        return self._by_name.get(name)
+        """The function of that name, or of that logical id in the template it comes from; None when there is none."""
+        return self._by_name.get(name) or self._by_name.get(self._by_logical_id.get(name, ""))
 
     def pick(self, function: Function, qualifier: str | None) -> Configuration | None:
         """The version that an invocation of `function` under `qualifier` goes to; an alias of two versions decides."""
@@ -281,6 +284,8 @@ class Functions:
         """Adds a function, or replaces the one of that name; a function that was changed is put anew."""
         name = function.latest.name
         self._by_name[name] = function
+        if LOGICAL_ID_TAG in function.tags:
+            self._by_logical_id[function.tags[LOGICAL_ID_TAG]] = name
         self.set_aside.pop(name, None)
         if function.reserved is not None or function.provisioned:
             self.set_aside[name] = function.set_aside()

@@ -110,7 +110,7 @@ class Invoke:
         invocation = Invocation(
             request_id,
             configuration,
-            self._functions.arn(address.name, address.qualifier),
+            self._functions.arn(configuration.name, address.qualifier),
             event,
             done=_ignore,
             trace_id=_trace_id(headers.get("x-amzn-trace-id"), function),

@@ -43,7 +43,7 @@ class Keeping:
         else:
             code = self._state.code
             content = json.dumps(_with_folders(function.to_state(), lambda folder: _inside(folder, code)))
-            owned = [c.folder for c in (function.latest, *function.versions.values()) if c.folder.is_relative_to(code)]
+            owned = [folder for folder in _folders(function) if folder.is_relative_to(code)]
             self._store.put_function(name, content, owned, self._stored)
 
     def when_kept(self, done: Callable[[bool], None]) -> None:
@@ -58,11 +58,8 @@ class Keeping:
 
         self._store.flush(settled)
 
-    def restore(self, given: frozenset[str]) -> None:
-        """Puts back what was stored. Functions named in `given` keep the code and configuration they now have.
-
-        Code that no function has is removed. Raises JournalError for a function that cannot be read.
-        """
+    def restore(self) -> None:
+        """Puts back what was stored. Code that no function has is removed. Raises JournalError for a function that cannot be read."""
         if self._state is None:
             return
         code, used = self._state.code, set()
@@ -72,18 +69,16 @@ class Keeping:
             except (ValueError, TypeError, LookupError, AttributeError) as error:
                 text = f"The function {one_line(name, 80)} in the state folder {self._state.folder} cannot be read."
                 raise JournalError(text) from error
-            self._put_back(stored, given)
-            used |= {c.folder for c in (stored.latest, *stored.versions.values())}
+            self._put_back(stored)
+            used |= set(_folders(stored))
         for folder in code.iterdir():
             if folder not in used:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _put_back(self, stored: Function, given: frozenset[str]) -> None:
+    def _put_back(self, stored: Function) -> None:
         name = stored.latest.name
         here = self._functions.get(name)
-        if here is not None and name in given:
-            stored.latest = here.latest
-        elif here is not None and self._state is not None and not stored.latest.folder.is_relative_to(self._state.code):
+        if here is not None and self._state is not None and not stored.latest.folder.is_relative_to(self._state.code):
             stored.latest = replace(stored.latest, folder=here.latest.folder)  # a sample, wherever it is installed now
         for configuration in (stored.latest, *stored.versions.values()):
             if not configuration.folder.is_dir():
@@ -96,6 +91,13 @@ class Keeping:
         if error is not None:
             self._failed = True
             self._say(f"A function could not be stored: {error}")
+
+
+def _folders(function: Function) -> Iterator[Path]:
+    """Every folder that a function runs from, its layers' among them."""
+    for configuration in (function.latest, *function.versions.values()):
+        yield configuration.folder
+        yield from (layer.folder for layer in configuration.layers)
 
 
 def _with_folders(state: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:

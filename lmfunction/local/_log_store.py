@@ -1,4 +1,4 @@
-"""What functions have written, kept for a while in memory: a ring of events for each function, as CloudWatch has them.
+"""What functions have written, kept for a while in memory: a ring of events for each log group, as CloudWatch has them.
 
 START, END and REPORT are kept as values and become text when somebody reads: a quiet invocation costs two entries.
 """
@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from lmfunction import _wire
 
-_BYTES_KEPT: Final = 2_097_152  # of each function
+_BYTES_KEPT: Final = 2_097_152  # of each log group
 _ENTRY_BYTES: Final = 200  # what an entry takes beside its text
 _LONGEST_LINE: Final = 262_144  # CloudWatch's limit for one event
 _NO_BREAK_SPACE: Final = "\u00a0"
@@ -74,7 +74,7 @@ class _Entry:
 
 
 class Log:
-    """The ring of one function. `created_ms` is when its first line came."""
+    """The ring of one log group. `created_ms` is when its first line came."""
 
     def __init__(self, name: str, created_ms: int, numbers: Iterator[int], clock: Callable[[], float]) -> None:
         self.name = name
@@ -149,7 +149,7 @@ class Stream:
 
 
 class LogStore:
-    """The logs of all functions of one server, by function name."""
+    """The logs of one server's functions, by the name of the log group."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -160,11 +160,11 @@ class LogStore:
         return iter(sorted(self._by_name.values(), key=lambda log: log.name))
 
     def get(self, name: str) -> Log | None:
-        """The log of a function; None when it has written nothing."""
+        """The log of a group; None when nothing was written to it."""
         return self._by_name.get(name)
 
     def stream(self, name: str, stream: str) -> Stream:
-        """A stream of the function `name`; its log exists once something is written."""
+        """A stream of the group `name`, which exists once something is written."""
         return Stream(lambda: self._log(name), stream)
 
     def _log(self, name: str) -> Log:

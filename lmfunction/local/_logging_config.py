@@ -32,9 +32,13 @@ class LoggingConfig:
         """Whether log entries are JSON objects."""
         return self.format == JSON
 
+    def group_of(self, function_name: str) -> str:
+        """The log group of that function."""
+        return self.group or f"/aws/lambda/{function_name}"
+
     def to_api(self, function_name: str) -> dict[str, str]:
         """The LoggingConfig of an answer."""
-        shown = {"LogFormat": self.format, "LogGroup": self.group or f"/aws/lambda/{function_name}"}
+        shown = {"LogFormat": self.format, "LogGroup": self.group_of(function_name)}
         if self.is_json:
             shown |= {"ApplicationLogLevel": self.level, "SystemLogLevel": self.system_level}
         return shown

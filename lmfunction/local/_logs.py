@@ -17,7 +17,6 @@ from lmfunction.local._log_pattern import PatternError, matcher
 from lmfunction.local._log_store import Event, Log, LogStore
 
 TARGET: Final = "Logs_20140328."
-_PREFIX: Final = "/aws/lambda/"
 _MOST_EVENTS: Final = 10_000
 _MOST_BYTES: Final = 1_048_576  # of messages in one answer
 _MOST_LISTED: Final = 50
@@ -124,7 +123,7 @@ class Logs:
     def _describe_groups(self, wanted: Wanted) -> dict[str, Any]:
         prefix, part = _text(wanted, "logGroupNamePrefix") or "", _text(wanted, "logGroupNamePattern") or ""
         after = _text(wanted, "nextToken") or ""
-        names = [(_PREFIX + log.name, log) for log in self._store]
+        names = [(log.name, log) for log in self._store]
         left = [(n, log) for n, log in names if n.startswith(prefix) and part in n and n > after]
         count = _limit(wanted, _MOST_LISTED)
         shown: dict[str, Any] = {
@@ -163,7 +162,6 @@ class Logs:
         begin = named.index(after) + 1 if after in spans else 0
         count = _limit(wanted, _MOST_LISTED)
         page = named[begin : begin + count]
-        name_of_group = _PREFIX + log.name
         shown: dict[str, Any] = {
             "logStreams": [
                 {
@@ -173,7 +171,7 @@ class Logs:
                     "lastEventTimestamp": spans[name][1],
                     "lastIngestionTime": spans[name][1],
                     "uploadSequenceToken": "1",
-                    "arn": f"{self._arn}{name_of_group}:log-stream:{name}",
+                    "arn": f"{self._arn}{log.name}:log-stream:{name}",
                     "storedBytes": 0,
                 }
                 for name in page
@@ -189,7 +187,7 @@ class Logs:
         if not name:
             raise _RefusedError("InvalidParameterException", "logGroupName or logGroupIdentifier is needed.")
         name = name.removeprefix(self._arn).removesuffix(":*")
-        log = self._store.get(name.removeprefix(_PREFIX)) if name.startswith(_PREFIX) else None
+        log = self._store.get(name)
         if log is None:
             raise _RefusedError("ResourceNotFoundException", "The specified log group does not exist.")
         return log

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -18,6 +19,7 @@ from lmfunction.local._auth import Keys, SignatureCheck, kept_keys
 from lmfunction.local._calls import Account
 from lmfunction.local._code import CodeStore
 from lmfunction.local._connection import Listener
+from lmfunction.local._definition import Definition, apply
 from lmfunction.local._event import Event
 from lmfunction.local._events import EventQueue
 from lmfunction.local._fleet import Fleet
@@ -27,8 +29,10 @@ from lmfunction.local._http import Limits
 from lmfunction.local._invocation import Invocation, Outcome
 from lmfunction.local._invoke import Invoke
 from lmfunction.local._keeping import Keeping
+from lmfunction.local._layers import Layers
 from lmfunction.local._log_store import LogStore
 from lmfunction.local._logs import Logs
+from lmfunction.local._own_requests import own_request
 from lmfunction.local._process import compile_loop
 from lmfunction.local._records import Records
 from lmfunction.local._settings import Settings
@@ -47,14 +51,22 @@ class Server:
     """A running embedded Lambda (`async with Server(settings) as server`); leaving stops every process.
 
     `told` hears of every finished attempt of an invocation: the invocation, its type and the outcome. `say` gets the
-    lines about what went wrong beside the answers. The constructor raises OSError when the port is taken, JournalError
+    lines about what went wrong beside the answers. `definitions` are functions to begin with; those that could be made
+    are in `served`. The constructor raises OSError when the port is taken, JournalError
     when the state folder cannot be used.
     """
 
     def __init__(
-        self, settings: Settings, *, told: Told | None = None, say: Callable[[str], None] | None = None
+        self,
+        settings: Settings,
+        *,
+        told: Told | None = None,
+        say: Callable[[str], None] | None = None,
+        definitions: Sequence[Definition] = (),
     ) -> None:
         self.settings = settings
+        self.served: list[Definition] = []
+        self._definitions = definitions
         self._told = told or _tell_nobody
         self._say = say or _say
         # Here, so that "address in use" is raised where it can be read.
@@ -78,7 +90,7 @@ class Server:
         loop = asyncio.get_running_loop()
         root = self._root = Path(tempfile.mkdtemp(prefix=f"{_ROOT_PREFIX}{os.getpid()}-"))
         functions = Functions(settings.region, settings.account)
-        _add_functions(functions, settings)
+        _add_samples(functions)
         self.logs = LogStore()
         runtime = root / "runtime"
         runtime.mkdir()
@@ -98,7 +110,7 @@ class Server:
             sinks = Sinks(self._state.destinations, durable=True)
         self._store = Store(sinks, self._state)
         keeping = Keeping(functions, self._store, self._state, self._say)
-        keeping.restore(frozenset(f.name for f in settings.functions))
+        keeping.restore()
         self._events = EventQueue(
             self._fleet,
             functions,
@@ -115,11 +127,13 @@ class Server:
 
         functions.on_change = changed
         code = CodeStore(root if self._state is None else self._state.code, keeping.when_kept)
+        layers = Layers(settings.region, settings.account)
+        account = Account(functions, self._fleet, code, settings.concurrency, layers)
         front = Front(
             self.port,
             SignatureCheck(self.keys, settings.region),
             Invoke(functions, self._fleet, self._events, self._told),
-            Account(functions, self._fleet, code, settings.concurrency),
+            account,
             Logs(self.logs, settings.region, settings.account),
             Records(sinks.folder, self._store),
             keeping.when_kept,
@@ -127,6 +141,7 @@ class Server:
         limits = Limits(
             head_seconds=settings.head_seconds, body_seconds=settings.body_seconds, connections=settings.connections
         )
+        self._define(account)
         self._listener = Listener(front, limits)
         self._server = await loop.create_server(self._listener.connection, sock=self._listening)
         self._keep_ready(functions)
@@ -150,6 +165,14 @@ class Server:
                 configuration = function.resolve(qualifier)
                 if configuration is not None:
                     self._fleet.provision(configuration, provisioned.count)
+
+    def _define(self, account: Account) -> None:
+        """Makes the functions to begin with; what of them cannot be is told."""
+        for definition, notices in apply(self._definitions, functools.partial(own_request, account)):
+            if account.functions.get(definition.name) is not None:
+                self.served.append(definition)
+            for notice in notices:
+                self._say(notice)
 
     def _event_told(self, invocation: Invocation, outcome: Outcome) -> None:
         self._told(invocation, "Event", outcome)
@@ -187,17 +210,12 @@ def _tell_nobody(invocation: Invocation, kind: str, outcome: Outcome) -> None:
     """Nobody asked."""
 
 
-def _add_functions(functions: Functions, settings: Settings) -> None:
+def _add_samples(functions: Functions) -> None:
     folder = Path(__file__).with_name("samples")
     for name in SAMPLES:
         timeout = 900 if name == "slow" else 3
         arn = functions.arn(name)
         functions.put(Function(Configuration(name, arn, folder, f"{name}.handler", timeout=timeout)))
-    for given in settings.functions:
-        arn = functions.arn(given.name)
-        functions.put(
-            Function(Configuration(given.name, arn, Path(given.folder), given.handler, timeout=60, live=True))
-        )
 
 
 def _remove_leftovers() -> None:

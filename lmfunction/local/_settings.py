@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Final, Self
 
 ACCOUNT: Final = "000000000000"
@@ -16,15 +16,6 @@ RUNTIME_VERSIONS: Final = range(9, 16)
 NODE_RUNTIMES: Final = ("nodejs18.x", "nodejs20.x", "nodejs22.x", "nodejs24.x")
 PROVIDED_RUNTIMES: Final = ("provided.al2", "provided.al2023")
 RUNTIMES: Final = (*(f"python3.{minor}" for minor in RUNTIME_VERSIONS), *NODE_RUNTIMES, *PROVIDED_RUNTIMES)
-
-
-@dataclass(frozen=True, slots=True)
-class LocalFunction:
-    """A function whose code is a folder on this machine. `handler` is `module.function`."""
-
-    name: str
-    folder: str
-    handler: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +45,6 @@ class Settings:
     enforce_memory: bool = False
     state: str = ""
     keep_keys: bool = False
-    functions: tuple[LocalFunction, ...] = field(default=())
 
     def to_json(self) -> str:
         """The settings as one line of JSON."""
@@ -65,5 +55,4 @@ class Settings:
         """The settings that `to_json` wrote."""
         values = json.loads(text)
         values["retry_delays"] = tuple(values["retry_delays"])
-        values["functions"] = tuple(LocalFunction(**f) for f in values["functions"])
         return cls(**values)

@@ -16,7 +16,8 @@ from lmfunction import _yaml
 from lmfunction._text import one_line
 from lmfunction._yaml import Node, Scalar, Sequence
 from lmfunction.errors import ParameterError
-from lmfunction.local._definition import LOGICAL_ID_TAG, Code, Definition, LayerCode
+from lmfunction.local._definition import Code, Definition, LayerCode
+from lmfunction.local._functions import LOGICAL_ID_TAG
 from lmfunction.local._settings import ACCOUNT
 from lmfunction.local._template_nodes import TemplateError, fault, pairs, plain
 from lmfunction.local._template_resources import FUNCTIONS
@@ -184,7 +185,7 @@ class _Reader:
             name = next((n for start, n in _INLINE.items() if runtime.startswith(start)), None)
             if name is None:
                 raise fault(f"InlineCode is for Python and Node, and the Runtime is {runtime or 'not given'}.", node)
-            return Code(files={name: self.values.text(inline, "InlineCode")})
+            return Code(files=((name, self.values.text(inline, "InlineCode")),))
         where = members.get("CodeUri" if serverless else "Code")
         return self._local(self.values.text(where, "CodeUri") if where is not None else ".", where or node)
 

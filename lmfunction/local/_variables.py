@@ -125,7 +125,7 @@ def _fixed(host: Host, configuration: Configuration, runtime_api: str, log_strea
         "AWS_LAMBDA_FUNCTION_NAME": configuration.name,
         "AWS_LAMBDA_FUNCTION_VERSION": configuration.version,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(configuration.memory_size),
-        "AWS_LAMBDA_LOG_GROUP_NAME": logging.group or f"/aws/lambda/{configuration.name}",
+        "AWS_LAMBDA_LOG_GROUP_NAME": logging.group_of(configuration.name),
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         **logging.variables(),
         "AWS_ACCESS_KEY_ID": host.keys.access_key,

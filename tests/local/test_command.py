@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -57,6 +58,7 @@ def test_serves_until_a_signal(
         server = Exported([process.stdout.readline() for _ in range(4)])
         client = client_of(server)
         assert client.invoke(FunctionName="mine", Payload=b"1")["Payload"].read() == b'["mine", 1]'
+        client.invoke(FunctionName="mine", Payload=b"1")
         client.invoke(FunctionName="fail")
         pids = children_of(process.pid)
         assert len(pids) == 2
@@ -64,8 +66,18 @@ def test_serves_until_a_signal(
         out, err = process.communicate(timeout=10)
     assert process.returncode == 0
     assert out == ""
-    lines = [line.split(" ") for line in err.splitlines()]
-    assert [line[1:4] for line in lines] == [["mine", "RequestResponse", "ok"], ["fail", "RequestResponse", "failed"]]
+    serving, mine, logs, *rest = err.splitlines()
+    assert serving == f"Serving at {server.url}: 1 of your functions, and the samples hello, echo, fail and slow"
+    assert re.fullmatch(rf"  mine  mine\.lambda_handler  python3\.\d+  {re.escape(str(tmp_path))}", mine)
+    assert logs == f"For their logs: export AWS_ENDPOINT_URL_CLOUDWATCH_LOGS={server.url}"
+    lines = [line.split(" ", 4) for line in rest]
+    assert [line[1:4] for line in lines] == [
+        ["mine", "RequestResponse", "ok"],
+        ["mine", "RequestResponse", "ok"],
+        ["fail", "RequestResponse", "failed"],
+    ]
+    figures = [re.sub(r"\d+(\.\d+)?", "N", line[4].rpartition(" ")[0]) for line in lines]
+    assert figures == ["N ms cold (N ms) N MB", "N ms warm N MB", "N ms cold (N ms) N MB"]
     assert all_gone(pids)
 
 
@@ -94,7 +106,12 @@ def test_aws_cli(tmp_path: Path) -> None:
         (["start", "--port", "70000"], "--port 70000 is no port"),
         (["start", "--concurrency", "0"], "--concurrency 0 is out of range"),
         (["start", "--region", "mars"], "--region 'mars' is not allowed"),
-        (["start", "--template", "t.yaml"], "nrecognized arguments: --template"),
+        (["start", "--template", "/nowhere/t.yaml"], "/nowhere/t.yaml cannot be read: No such file"),
+        (["start", "--parameter", "A=b"], "give --template FILE as well"),
+        (["start", "--template", "t.yaml", "--parameter", "A"], "--parameter A: write NAME=VALUE"),
+        (["start", "--folder", "/nowhere"], "There is no folder /nowhere"),
+        (["start", "--python", "/nowhere/python"], "--python: /nowhere/python is no Python 3.11 or later"),
+        (["start", "--python", "/bin/true"], "--python: /bin/true is no Python 3.11 or later"),
         (["start", "--function", "f"], "write NAME=path/to/file.py"),
         (["start", "--function", "f=x.txt"], "write NAME=path/to/file.py"),
         (["start", "--function", "f=/nowhere/x.py"], "there is no file /nowhere/x.py"),
@@ -137,4 +154,4 @@ def test_port_taken(capsys: pytest.CaptureFixture[str]) -> None:
 def test_handler_of_a_file(tmp_path: Path, source: str, given: str, handler: str) -> None:
     """The handler is the one named, or the usual name that the file defines; the file is not imported."""
     (tmp_path / "mod.py").write_text(source)
-    assert _local_function(f"f={tmp_path}/mod.py{given}").handler == handler
+    assert _local_function(f"f={tmp_path}/mod.py{given}", "python3.11").members["Handler"] == handler

@@ -159,8 +159,8 @@ def test_unsupported_operations(client: Any) -> None:
     """What is not here says so by name, with a status that no SDK retries."""
     for call, arguments in (
         (client.create_function_url_config, {"FunctionName": "echo", "AuthType": "NONE"}),
-        (client.get_layer_version_by_arn, {"Arn": "arn:aws:lambda:us-east-1:000000000000:layer:l:1"}),
-        (client.list_layers, {}),
+        (client.get_layer_version_policy, {"LayerName": "l", "VersionNumber": 1}),
+        (client.list_code_signing_configs, {}),
         (client.list_event_source_mappings, {}),
     ):
         status, code, text = error(call, **arguments)

@@ -12,7 +12,7 @@ from lmfunction.local._functions import Configuration, Function, Functions, Prov
 from lmfunction.local._invocation import Invocation, exit_payload
 from lmfunction.local._log_lines import Measured, log_tail
 from lmfunction.local._server import _remove_leftovers
-from lmfunction.local._settings import LocalFunction, Settings
+from lmfunction.local._settings import Settings
 
 
 def invocation() -> Invocation:
@@ -21,7 +21,7 @@ def invocation() -> Invocation:
 
 def test_settings_travel_as_json() -> None:
     """Settings come out of the child's argument as they went in."""
-    settings = Settings(region="eu-west-1", retry_delays=(0.5,), functions=(LocalFunction("n", "/f", "a.b"),))
+    settings = Settings(region="eu-west-1", retry_delays=(0.5,), python="/bin/python")
     assert Settings.from_json(settings.to_json()) == settings
 
 

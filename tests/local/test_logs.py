@@ -162,6 +162,15 @@ def test_groups_and_streams_are_listed(logs: Any, group: str, call: Any) -> None
     assert listed["firstEventTimestamp"] <= listed["lastEventTimestamp"]
 
 
+def test_a_group_of_its_own(logs: Any, deploy: Any, call: Any) -> None:
+    """A function whose LoggingConfig names a group writes there."""
+    group = f"shop/{os.urandom(4).hex()}"
+    name = deploy(TALKS, LoggingConfig={"LogGroup": group})
+    call(name, {"lines": ["x"]})
+    assert "x\n" in messages(logs, group)
+    assert logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{name}")["logGroups"] == []
+
+
 @pytest.mark.parametrize(
     ("method", "asked", "code"),
     [

@@ -66,7 +66,7 @@ def test_a_whole_template() -> None:
     assert ship.members["Tags"] == {"team": "shop", "cost": "42", "aws:cloudformation:logical-id": "ShipFunction"}
     assert [layer.name for layer in create.layers] == ["shared"]
     assert ping.layers == ()
-    assert ping.code.files["index.py"].startswith("def handler(event, context):\n")
+    assert dict(ping.code.files)["index.py"].startswith("def handler(event, context):\n")
     assert template.notices == (
         "ReportFunction is left out: it is an image, and the embedded Lambda runs packages only.",
         "OldFunction is left out: its code lies in S3.",
