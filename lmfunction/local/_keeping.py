@@ -59,7 +59,10 @@ class Keeping:
         self._store.flush(settled)
 
     def restore(self) -> None:
-        """Puts back what was stored. Code that no function has is removed. Raises JournalError for a function that cannot be read."""
+        """Puts back what was stored; code that no function has is removed.
+
+        Raises JournalError for a function that cannot be read.
+        """
         if self._state is None:
             return
         code, used = self._state.code, set()
