@@ -128,6 +128,22 @@ def test_a_folder_of_functions(tmp_path: Path, client_of: Any) -> None:
         assert invoke(client, "add") == "edited"
 
 
+def test_a_given_function_is_the_one_given(tmp_path: Path, client_of: Any) -> None:
+    """With a state folder a function of a file has the file's code at every start; what was set beside it stays."""
+    (tmp_path / "mine.py").write_text("def handler(event, context): return 1\n")
+    words = ("--state", str(tmp_path / "state"), "--function", f"mine={tmp_path}/mine.py")
+    with serving(*words) as served:
+        client = client_of(served)
+        client.publish_version(FunctionName="mine")
+        client.put_function_concurrency(FunctionName="mine", ReservedConcurrentExecutions=3)
+    (tmp_path / "mine.py").write_text("def handler(event, context): return 2\n")
+    with serving(*words) as served:
+        client = client_of(served)
+        assert invoke(client, "mine") == 2
+        assert invoke(client, "mine:1") == 1
+        assert client.get_function_concurrency(FunctionName="mine")["ReservedConcurrentExecutions"] == 3
+
+
 @pytest.mark.parametrize(
     ("files", "found"),
     [

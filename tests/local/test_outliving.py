@@ -163,22 +163,6 @@ def _shown(client: Any) -> list[Any]:
     return shown
 
 
-def test_a_given_function_is_the_one_given(start: Start, client_of: Any, zip_of: Any, tmp_path: Path) -> None:
-    """A function of a file has the code of the file at every start; what was set beside it stays."""
-    (tmp_path / "mine.py").write_text("def handler(event, context): return 1\n")
-    given = ({"name": "mine", "folder": str(tmp_path), "handler": "mine.handler"},)
-    server = start(functions=given)
-    client = client_of(server)
-    client.publish_version(FunctionName="mine")
-    client.put_function_concurrency(FunctionName="mine", ReservedConcurrentExecutions=3)
-    server.close()
-    (tmp_path / "mine.py").write_text("def handler(event, context): return 2\n")
-    client = client_of(start(functions=given))
-    assert client.invoke(FunctionName="mine")["Payload"].read() == b"2"
-    assert client.invoke(FunctionName="mine:1")["Payload"].read() == b"1"
-    assert client.get_function_concurrency(FunctionName="mine")["ReservedConcurrentExecutions"] == 3
-
-
 def test_state_can_be_moved(start: Start, client_of: Any, zip_of: Any, tmp_path: Path) -> None:
     """The folder works at another place."""
     server = start()
