@@ -115,6 +115,10 @@ class RuntimeApi:
         self._starting.cancel()
         if self._server is not None:
             self._server.close()
+        elif self._listening.fileno() >= 0:
+            # Cancelled on its way, it leaves the socket with the loop, which would take the next one of that number
+            # for this one.
+            asyncio.get_running_loop().remove_reader(self._listening)
         self._listening.close()
         self._listener.close()
 

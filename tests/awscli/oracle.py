@@ -1,12 +1,15 @@
 """The real AWS CLI (version 1), asked for many lines in one process: `python oracle.py <requests >answers`, both JSON.
 
 A request holds `words` (after `aws`), `folder`, `environ` (added) and `stdin`; an answer `code`, `out` (base64), `err`.
+Requests that say `together` share one driver, which saves each the reading of the service model; it keeps what an
+earlier line of them has set.
 In a process of its own, because the AWS CLI changes streams and warnings of the process it runs in.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import json
 import os
@@ -14,10 +17,17 @@ import sys
 from typing import Any
 
 
-def ask(request: dict[str, Any]) -> dict[str, Any]:
-    """What the AWS CLI does for one line."""
+def _driver() -> Any:
     from awscli.clidriver import create_clidriver
 
+    return create_clidriver()
+
+
+_shared = functools.cache(_driver)
+
+
+def ask(request: dict[str, Any]) -> dict[str, Any]:
+    """What the AWS CLI does for one line."""
     kept = dict(os.environ), sys.stdin, sys.stdout, sys.stderr
     os.environ.update(request["environ"])
     os.chdir(request["folder"])
@@ -26,7 +36,7 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
     stdout = sys.stdout = io.TextIOWrapper(out, "utf-8", write_through=True)
     stderr = sys.stderr = io.TextIOWrapper(err, "utf-8", write_through=True)
     try:
-        code = create_clidriver().main(request["words"])
+        code = (_shared if request.get("together") else _driver)().main(request["words"])
     except SystemExit as ended:
         code = ended.code
     finally:

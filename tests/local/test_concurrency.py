@@ -227,8 +227,8 @@ def test_provisioned_environments_come_back(client: Any, zip_of: Any) -> None:
     client.delete_function(FunctionName=name)
 
 
-def test_provisioned_code_that_does_not_load(client: Any, zip_of: Any) -> None:
-    """The configuration says that initialisation failed, and nothing hangs."""
+def test_provisioned_code_that_does_not_load(client: Any, zip_of: Any, wire: Any) -> None:
+    """The configuration says that initialisation failed, and nothing hangs, now or later."""
     name = deployed(client, zip_of, "does-not-load", "raise ValueError('no')\n", Publish=True)
     client.put_provisioned_concurrency_config(FunctionName=name, Qualifier="1", ProvisionedConcurrentExecutions=1)
     wait_for(lambda: provisioned(client, name, "1")["Status"] == "FAILED")
@@ -239,3 +239,5 @@ def test_provisioned_code_that_does_not_load(client: Any, zip_of: Any) -> None:
     )
     assert b"ValueError" in client.invoke(FunctionName=name, Qualifier="1")["Payload"].read()
     client.delete_function(FunctionName=name)
+    # It was deleted while it was starting anew: new connections get the numbers of the sockets that went with it.
+    assert [wire.request().status for _ in range(5)] == [200] * 5
