@@ -1,6 +1,6 @@
 """What is wrong with a JSON document, in the words of Jackson, the parser that AWS uses.
 
-As near as Python's parser lets us see it; the place is counted as Jackson counts, one behind what it read last.
+As near as Python's parser lets us see it; the place is counted as Jackson counts, behind what it read last.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 
 _VALUES: Final = "JSON String, Number, Array, Object or token 'null', 'true' or 'false'"
 _TOKEN: Final = re.compile(r"[A-Za-z_$][\w$]*")
+_BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)  # texts are skipped whole
 _SOURCE: Final = "REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled)"
 # Python's message -> what Jackson says after the unexpected character.
 _EXPECTED: Final = {
@@ -33,7 +34,8 @@ def json_fault(document: bytes) -> str | None:
     try:
         _DECODER.decode(document.decode("utf-8"))
     except UnicodeDecodeError as e:
-        where = _where(document[: e.start].decode("utf-8"), e.start)
+        before = document[: e.start].decode("utf-8")
+        where = _where(before, len(before) + 1)
         kind = "middle" if e.start + 1 < e.end or _is_start(document[e.start]) else "start"
         byte = document[min(e.end, len(document) - 1)] if kind == "middle" else document[e.start]
         return f"Invalid UTF-8 {kind} byte 0x{byte:x}{where}"
@@ -53,13 +55,17 @@ def _is_start(byte: int) -> bool:
 
 def _text(error: json.JSONDecodeError) -> str:
     document, at = error.doc, error.pos
-    where = _where(document, at)
     if error.msg.startswith("Unterminated string"):
-        where = _where(document, len(document))
-        return f"Unexpected end-of-input: was expecting closing quote for a string value{where}"
+        return (
+            f"Unexpected end-of-input: was expecting closing quote for a string value{_where(document, len(document))}"
+        )
     if at >= len(document):
-        return f"Unexpected end-of-input{where}"
-    char = document[at]
+        return _end_text(error)
+    token = _TOKEN.match(document, at)
+    if token is not None and error.msg in ("Expecting value", "Extra data"):
+        where = _where(document, token.end())
+        return f"Unrecognized token '{token.group()[:64]}': was expecting ({_VALUES}){where}"
+    char, where = document[at], _where(document, at + 1)
     if error.msg.startswith("Invalid control character"):
         code = f"CTRL-CHAR, code {ord(char)}"
         escaped = "has to be escaped using backslash to be included in string value"
@@ -67,17 +73,39 @@ def _text(error: json.JSONDecodeError) -> str:
     if error.msg.startswith("Invalid \\escape"):
         char = document[at + 1 : at + 2] or " "
         return f"Unrecognized character escape '{char}' (code {ord(char)}){where}"
-    token = _TOKEN.match(document, at)
-    if token is not None and error.msg in ("Expecting value", "Extra data"):
-        return f"Unrecognized token '{token.group()[:64]}': was expecting ({_VALUES}){where}"
-    kind = "Array" if document.rfind("[", 0, at) > document.rfind("{", 0, at) else "Object"
+    opened = _opened(document, at)
+    kind = "Array" if opened is not None and document[opened] == "[" else "Object"
     expected = _EXPECTED.get(error.msg, error.msg.lower()).format(kind=kind)
     return f"Unexpected character ('{char}' (code {ord(char)})): {expected}{where}"
 
 
-def _where(document: str, at: int) -> str:
-    line = document.count("\n", 0, at) + 1
-    column = at - document.rfind("\n", 0, at) + (at < len(document))
+def _end_text(error: json.JSONDecodeError) -> str:
+    document = error.doc
+    opened, where = _opened(document, len(document)), _where(document, len(document))
+    if opened is None:
+        return f"Unexpected end-of-input{where}"
+    kind = "Array" if document[opened] == "[" else "Object"
+    if error.msg == "Expecting value":
+        return f"Unexpected end-of-input within/between {kind} entries{where}"
+    start = _where(document, opened).lstrip()
+    return f"Unexpected end-of-input: expected close marker for {kind} (start marker {start}){where}"
+
+
+def _opened(document: str, end: int) -> int | None:
+    """Where the innermost object or array begins that is open at `end`; None when none is."""
+    opened: list[int] = []
+    for found in _BRACKETS.finditer(document, 0, end):
+        if found.group() in "{[":
+            opened.append(found.start())
+        elif found.group() in "}]" and opened:
+            opened.pop()
+    return opened[-1] if opened else None
+
+
+def _where(document: str, read: int) -> str:
+    """The place after the first `read` characters."""
+    line = document.count("\n", 0, read) + 1
+    column = read - document.rfind("\n", 0, read)
     return f"\n at [Source: {_SOURCE}; line: {line}, column: {column}]"
 
 

@@ -268,7 +268,9 @@ def error_of(exception: Exception, request_id: str) -> dict[str, Any]:
     else:
         frames = traceback.extract_tb(exception.__traceback__)
         first = next((i for i, frame in enumerate(frames) if frame.filename != _OWN_FILE), 0)
-        kind, trace = type(exception).__name__, traceback.format_list(frames[first:])
+        # As tuples, like AWS's: no carets under the part of a line that failed.
+        shown = [(frame.filename, frame.lineno, frame.name, frame.line) for frame in frames[first:]]
+        kind, trace = type(exception).__name__, traceback.format_list(shown)
     return {"errorMessage": str(exception), "errorType": kind, "requestId": request_id, "stackTrace": trace}
 
 

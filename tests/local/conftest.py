@@ -132,6 +132,7 @@ class Deployer:
     def __init__(self, client: Any) -> None:
         self.client = client
         self.count = 0
+        self.zipped = zip_of
 
     def __call__(self, source: str, **more: Any) -> str:
         self.count += 1
@@ -272,7 +273,7 @@ def call(client: Any) -> Callable[..., tuple[Any, dict[str, Any]]]:
 
 
 # Helpers as fixtures: with pytest's importlib mode a test module cannot count on importing this one.
-for _helper in (Deployer, to_bytes, zip_of, client_of, children_of, all_gone, alive):
+for _helper in (Wire, Deployer, read_reply, to_bytes, zip_of, client_of, children_of, all_gone, alive):
     globals()[f"_{_helper.__name__}_fixture"] = pytest.fixture(scope="session", name=_helper.__name__)(
         lambda _helper=_helper: _helper
     )

@@ -92,47 +92,6 @@ def test_event_too_large(wire: Any) -> None:
     assert reply.json()["message"] == text
 
 
-def test_function_errors(function_errors_case: dict[str, Any], call: Any, deploy: Any, client: Any) -> None:
-    """Each way to fail gives the recorded payload and log, and the next call gets a working environment."""
-    case = function_errors_case
-    name = deploy(
-        case["code"],
-        Handler=case.get("handler", "app.handler"),
-        Timeout=case.get("timeout", 30),
-        Runtime=case.get("runtime", "python3.11"),
-    )
-    for _ in range(2 if case.get("timeout") is None else 1):
-        payload, answer = call(name, {}, LogType="Tail")
-        request_id = answer["ResponseMetadata"]["RequestId"]
-        folder = client.get_function(FunctionName=name)["Code"]["Location"].removeprefix("file://")
-
-        def filled(text: str, request_id: str = request_id, folder: str = folder) -> str:
-            return text.replace("{id}", request_id).replace("{folder}", folder)
-
-        assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
-        if "payload" in case:
-            assert payload == json.loads(filled(json.dumps(case["payload"])))
-        for key, value in case.get("like", {}).items():
-            assert payload[key] == (filled(value) if isinstance(value, str) else value)
-        if "trace_begins" in case:
-            assert case["trace_begins"] in payload["stackTrace"][0]
-        for text in case.get("log", []):
-            assert filled(text) in answer["Log"]
-        assert answer["Log"].count(f"END RequestId: {request_id}\nREPORT RequestId: {request_id}\t") == 1
-
-
-def test_results(results_case: dict[str, Any], client: Any, deploy: Any) -> None:
-    """A result is written as AWS's runtime writes it, byte for byte."""
-    case = results_case
-    name = deploy(
-        f"def handler(event, context):\n    return {case['returns']}\n", Runtime=case.get("runtime", "python3.12")
-    )
-    answer = client.invoke(FunctionName=name, Payload=case.get("event", "{}").encode())
-    wanted = bytes.fromhex(case["payload_hex"]) if "payload_hex" in case else case["payload"].encode()
-    assert answer["Payload"].read() == wanted
-    assert answer["ResponseMetadata"]["HTTPHeaders"]["content-type"] == "application/json"
-
-
 def test_context(call: Any, deploy: Any) -> None:
     """The context object says what AWS's says; the ARN carries the qualifier as the caller gave it."""
     name = deploy(CONTEXT, MemorySize=256, Timeout=9, TenancyConfig={"TenantIsolationMode": "PER_TENANT"})
