@@ -29,7 +29,7 @@ from lmfunction.local._http import (
     serialize,
 )
 
-_HEAD_LIMIT: Final = 32_768
+_COMMON_HEAD: Final = 8_192  # longer ones are rare, and not worth remembering
 _CHUNK_LINE_LIMIT: Final = 256
 _TRAILER_LIMIT: Final = 8_388_608  # Lambda's runtimes send an error object in it
 _FOREVER: Final = float("inf")
@@ -162,7 +162,7 @@ class Connection(asyncio.Protocol):
             return
         self._buffer += data
         if self._answering:
-            if len(self._buffer) > _HEAD_LIMIT and self._transport is not None:
+            if len(self._buffer) > self._listener.limits.head_bytes and self._transport is not None:
                 self._transport.pause_reading()
             return
         self._advance()
@@ -226,16 +226,17 @@ class Connection(asyncio.Protocol):
 
     def _read_head(self) -> Request | None:
         end = self._buffer.find(b"\r\n\r\n")
-        if end < 0 or end > _HEAD_LIMIT:
-            if len(self._buffer) > _HEAD_LIMIT:
+        limits = self._listener.limits
+        if end < 0 or end > limits.head_bytes:
+            if len(self._buffer) > limits.head_bytes:
                 raise MalformedError(431, "The request's headers are too long.")
             if _BARE_LF.search(self._buffer):
                 raise MalformedError(400, "A line must end in CRLF.")
             if self._buffer:
-                limits = self._listener.limits
                 self.deadline = min(self.deadline, time.monotonic() + limits.head_seconds)
             return None
-        request = Request(*parse_head(self._buffer[: end + 2].decode("latin-1")))
+        parse = parse_head if end < _COMMON_HEAD else parse_head.__wrapped__
+        request = Request(*parse(self._buffer[: end + 2].decode("latin-1")))
         del self._buffer[: end + 4]
         self._keep_alive = keeps_alive(request)
         self._begin_body(request)

@@ -110,7 +110,7 @@ class Limits:
     """Bounds of one listener: seconds for a header, a body and an idle connection; connections; bytes.
 
     `drain_bytes` is how much of a refused body is read and thrown away, so that a client which sends first and
-    reads later sees the answer; a longer one has its connection closed at once.
+    reads later sees the answer; a longer one has its connection closed at once. `head_bytes` bounds the headers.
     """
 
     head_seconds: float = 10.0
@@ -118,6 +118,7 @@ class Limits:
     idle_seconds: float = 300.0
     connections: int = 2_000
     drain_bytes: int = 134_217_728
+    head_bytes: int = 32_768
 
 
 class MalformedError(Exception):

@@ -268,8 +268,8 @@ def error_of(exception: Exception, request_id: str) -> dict[str, Any]:
     else:
         frames = traceback.extract_tb(exception.__traceback__)
         first = next((i for i, frame in enumerate(frames) if frame.filename != _OWN_FILE), 0)
-        # As tuples, like AWS's: no carets under the part of a line that failed.
-        shown = [(frame.filename, frame.lineno, frame.name, frame.line) for frame in frames[first:]]
+        # Without columns, like AWS's: no carets under the part of a line that failed.
+        shown = [traceback.FrameSummary(f.filename, f.lineno, f.name, line=f.line) for f in frames[first:]]
         kind, trace = type(exception).__name__, traceback.format_list(shown)
     return {"errorMessage": str(exception), "errorType": kind, "requestId": request_id, "stackTrace": trace}
 

@@ -27,8 +27,16 @@ _JSON: Final = (("Content-Type", "application/json"),)
 _ACCEPTED: Final = Answer(202, _JSON, b'{"status":"OK"}\n')
 _PATIENCE_SECONDS: Final = 0.25
 _UNBOUNDED: Final = 1 << 62
-# A function may think for 15 minutes between two requests, and a response of any size is read to its end.
-_LIMITS: Final = Limits(head_seconds=30, body_seconds=900, idle_seconds=1e9, connections=16, drain_bytes=_UNBOUNDED)
+# A function may think for 15 minutes between two requests, and a response of any size is read to its end. awslambdaric
+# tells of an error in a header, too, which may have 1 MB.
+_LIMITS: Final = Limits(
+    head_seconds=30,
+    body_seconds=900,
+    idle_seconds=1e9,
+    connections=16,
+    drain_bytes=_UNBOUNDED,
+    head_bytes=2_097_152,
+)
 
 
 class Sandbox(Protocol):
