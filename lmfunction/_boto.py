@@ -164,6 +164,16 @@ def credential_of(client: Any) -> Credential | None:
     return Credential(frozen.access_key, frozen.secret_key, frozen.token)
 
 
+def get(client: Any, target: str) -> Any:
+    """Botocore's answer to a GET of `target` at the client's endpoint, signed with its credentials, sent once."""
+    from botocore.auth import SigV4Auth
+    from botocore.awsrequest import AWSRequest
+
+    request = AWSRequest("GET", client.meta.endpoint_url.rstrip("/") + target)
+    SigV4Auth(client._request_signer._credentials, "lambda", client.meta.region_name).add_auth(request)
+    return client._endpoint.http_session.send(request.prepare())
+
+
 def _before_sign(request: Any, **_: Any) -> None:
     hook = BEFORE_SIGNING.get()
     if hook is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lmfunction import _measure, _publish, _stages, _topics
 from lmfunction._audit_reading import get_audit
+from lmfunction._destination_records import get_records
 from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._help_row import GET_HELP
@@ -17,7 +18,7 @@ from lmfunction._operation_calls import run_operation
 from lmfunction._params import Cmdlet
 from lmfunction._safety_rows import CLEAR_ONCE_KEY, GET_AUDIT, GET_ONCE_KEY
 from lmfunction._session_cmdlets import STEPS, run_session_cmdlet
-from lmfunction._table import INVOKE, MEASURE, OPERATIONS, PROFILE_CMDLETS, PUBLISH
+from lmfunction._table import DESTINATION_RECORDS, INVOKE, MEASURE, OPERATIONS, PROFILE_CMDLETS, PUBLISH
 
 OnResult = Callable[[InvokeResult], None]
 # Values by parameter name, what calls share, the door, and who sees an invocation's result; gives what is emitted.
@@ -63,6 +64,7 @@ _RUNNERS: dict[str, Runner] = {
     PUBLISH.name: _publish_function,
     GET_HELP.name: _get_help,
     GET_AUDIT.name: lambda values, engine, door, _: get_audit(values, engine, door),
+    DESTINATION_RECORDS.name: lambda values, engine, door, _: get_records(DESTINATION_RECORDS, values, engine, door),
     GET_ONCE_KEY.name: lambda values, engine, door, _: get_keys(values, engine, door),
     CLEAR_ONCE_KEY.name: lambda values, engine, door, _: clear_key(values, engine, door),
     **{cmdlet.name: _profiles(cmdlet) for cmdlet in PROFILE_CMDLETS},

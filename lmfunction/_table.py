@@ -287,6 +287,15 @@ SESSION: Final = (
 # The operation of the API behind each cmdlet, one to one, by the cmdlet's PowerShell name.
 OPERATIONS: Final[Mapping[str, str]] = _operations_by_cmdlet()
 PUBLISH: Final = LazyCmdlet(_PUBLISH.name, _PUBLISH.python_names, _published)
+
+
+def _destination_records() -> Cmdlet:
+    from lmfunction._destination_row import destination_cmdlet
+
+    return destination_cmdlet((*CONNECTION, *COMMON))
+
+
+DESTINATION_RECORDS: Final = LazyCmdlet("Get-LMDestinationRecord", ("get_lm_destination_record",), _destination_records)
 MEASURE: Final = measure_cmdlet(INVOKE, (*CONNECTION, *COMMON))
 _OWN: Final = (INVOKE, PUBLISH)
 
@@ -311,6 +320,7 @@ CMDLETS: Final[tuple[Cmdlet, ...]] = (
     *(_lazy(name, operation) for name, operation in OPERATIONS.items() if name not in (c.name for c in _OWN)),
     *map(_session, SESSION),
     MEASURE,
+    DESTINATION_RECORDS,
     *SAFETY,
     GET_HELP,
     *PROFILE_CMDLETS,

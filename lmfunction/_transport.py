@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import math
 import ssl
 from collections.abc import Iterator, Mapping
@@ -46,6 +47,7 @@ class Doubt:
 
 _INVOKED: Final = Doubt()
 _HARMLESS: Final = Doubt("The credentials could not be got", "Nothing was sent.", harmless=True)
+_READING: Final = Doubt("No answer came", "Reading changes nothing, so it can be repeated.", harmless=True)
 
 
 class Transport:
@@ -97,6 +99,30 @@ class Transport:
             answer["Payload"].close()  # else its connection would stay open, as long as the error lives
             raise
         return Reply(metadata["HTTPStatusCode"], headers, body)
+
+    def read(self, target: str) -> bytes:
+        """The answer to a GET of `target`, a path of an embedded Lambda's own, signed as a call is.
+
+        Raises ServiceError for a refusal, TransportError when there is no whole answer.
+        """
+        from botocore.exceptions import ClientError
+
+        try:
+            reply = _boto.get(self.client, target)
+        except Exception as error:
+            raise translate(error, _READING) from error
+        if reply.status_code == 200:
+            return bytes(reply.content)
+        try:
+            message = json.loads(reply.content)
+        except ValueError:
+            message = {}
+        details = {
+            "Code": reply.headers.get("x-amzn-errortype", ""),
+            "Message": message.get("message") or message.get("Message") or "",
+        }
+        metadata = {"HTTPStatusCode": reply.status_code, "HTTPHeaders": dict(reply.headers)}
+        raise translate(ClientError({"Error": details, "ResponseMetadata": metadata}, "GET"), _READING)
 
     def close(self) -> None:
         """Closes the client's connections."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, NoReturn
+from typing import Final
+
+from lmfunction.local._jackson import json_fault
 
 SUCCESS: Final = "Success"
 RETRIES_EXHAUSTED: Final = "RetriesExhausted"
@@ -123,11 +125,9 @@ def _error_message(payload: bytes) -> str:
 
 def _embedded(payload: bytes) -> bytes:
     """A response as a JSON value: as it is when it is one, else as text."""
-    try:
-        _DECODER.decode(payload.decode("utf-8"))
-    except (ValueError, RecursionError):
-        return _dump(payload.decode("utf-8", "replace"))
-    return _one_line(payload)
+    if json_fault(payload) is None:
+        return _one_line(payload)
+    return _dump(payload.decode("utf-8", "replace"))
 
 
 def _one_line(text: bytes) -> bytes:
@@ -137,11 +137,3 @@ def _one_line(text: bytes) -> bytes:
 
 def _dump(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(name)
-
-
-# Numbers stay text: only whether it is JSON is asked, and Python refuses to convert very long ones.
-_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=str, parse_float=str)

@@ -112,6 +112,11 @@ def test_aws_cli(tmp_path: Path) -> None:
         (["start", "--folder", "/nowhere"], "There is no folder /nowhere"),
         (["start", "--python", "/nowhere/python"], "--python: /nowhere/python is no Python 3.11 or later"),
         (["start", "--python", "/bin/true"], "--python: /bin/true is no Python 3.11 or later"),
+        (["start", "--retry-delays", "x"], "write one or two numbers of seconds"),
+        (["start", "--retry-delays", "1,2,3"], "write one or two numbers of seconds"),
+        (["start", "--retry-delays=-1"], "write one or two numbers of seconds"),
+        (["start", "--retry-delays", "nan"], "write one or two numbers of seconds"),
+        (["start", "--keep-keys"], "give --state DIR as well"),
         (["start", "--function", "f"], "write NAME=path/to/file.py"),
         (["start", "--function", "f=x.txt"], "write NAME=path/to/file.py"),
         (["start", "--function", "f=/nowhere/x.py"], "there is no file /nowhere/x.py"),
@@ -139,6 +144,32 @@ def test_port_taken(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert run_local(["start", "--port", str(taken.getsockname()[1])]) == 255
     assert "Address already in use" in capsys.readouterr().err
+
+
+def test_state_folder_that_cannot_be_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A state folder that is something else ends it with 255 and one line."""
+    (tmp_path / "other.txt").write_text("")
+    assert run_local(["start", "--state", str(tmp_path)]) == 255
+    assert "is not empty and holds no state" in capsys.readouterr().err
+
+
+def test_state_of_the_command(client_of: Any, tmp_path: Path) -> None:
+    """With --state and --keep-keys the next start has the same functions and takes the same keys."""
+    words = ("--state", str(tmp_path / "state"), "--keep-keys", "--retry-delays", "0.5")
+    for number in range(2):
+        with start(*words) as process:
+            assert process.stdout is not None
+            server = Exported([process.stdout.readline() for _ in range(4)])
+            client = client_of(server)
+            if number:
+                assert (server.access_key, server.secret_key) == keys
+                assert client.get_function_concurrency(FunctionName="hello")["ReservedConcurrentExecutions"] == 5
+            else:
+                keys = (server.access_key, server.secret_key)
+                client.put_function_concurrency(FunctionName="hello", ReservedConcurrentExecutions=5)
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=10)
+        assert process.returncode == 0
 
 
 @pytest.mark.parametrize(
