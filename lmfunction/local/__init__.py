@@ -9,6 +9,7 @@ Imports inside this folder point down only::
           _front                        HTTP request -> operation
            /     \      \
      _routes   _control  _logs          which operation a path means; who carries it out; reading logs
+        |          |      _records      ... and reading what was sent to destinations; `_keeping` stores functions
         |          |
         |      _control_*               the operations by subject: functions, versions, aliases, concurrency, tags ...
         |          |
@@ -17,6 +18,8 @@ Imports inside this folder point down only::
      _invoke    /   _code  _live_code   Invoke; code that was uploaded; code run in place
         |      /      |
      _events  /    _archive             queue of asynchronous invocations; safe unpacking
+        |
+     _store -- _state -- _sinks         keeps events and functions in a thread of its own; the state folder; records
         |
      _fleet ---- _source                which environment runs what, and how many at once; has its source changed
         |
@@ -30,7 +33,7 @@ Imports inside this folder point down only::
         |
   _invocation  _functions  _variables  _settings  _auth  _addresses  _alarm                   values and rules
         |
-  _aliases  _event_config  _logging_config  _answers  _http  _log_store  _log_frames  _memory_watch
+  _aliases  _event  _event_config  _logging_config  _answers  _http  _log_store  _log_frames  _memory_watch
   _frames  _trace  _jackson  _installed
 
 Functions from what people have: `_folder`, and `_template` (with `_template_values`, `_template_resources` and

@@ -154,22 +154,32 @@ def test_state_folder_that_cannot_be_used(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_state_of_the_command(client_of: Any, tmp_path: Path) -> None:
-    """With --state and --keep-keys the next start has the same functions and takes the same keys."""
-    words = ("--state", str(tmp_path / "state"), "--keep-keys", "--retry-delays", "0.5")
-    for number in range(2):
+    """With --state and --keep-keys the next start has what was set before, and takes the same keys.
+
+    A function of a file has the code of the file at every start; its versions stay as they were. The state may lie
+    beside the file.
+    """
+    file, state = tmp_path / "mine.py", tmp_path / "state"
+    words = ("--function", f"mine={file}", "--state", str(state), "--keep-keys", "--retry-delays", "0.5")
+    keys = []
+    for number in (1, 2):
+        file.write_text(f"def handler(event, context): return {number}\n")
         with start(*words) as process:
             assert process.stdout is not None
             server = Exported([process.stdout.readline() for _ in range(4)])
+            keys.append((server.access_key, server.secret_key))
             client = client_of(server)
-            if number:
-                assert (server.access_key, server.secret_key) == keys
-                assert client.get_function_concurrency(FunctionName="hello")["ReservedConcurrentExecutions"] == 5
+            if number == 1:
+                client.publish_version(FunctionName="mine")
+                client.put_function_concurrency(FunctionName="mine", ReservedConcurrentExecutions=3)
             else:
-                keys = (server.access_key, server.secret_key)
-                client.put_function_concurrency(FunctionName="hello", ReservedConcurrentExecutions=5)
+                assert client.get_function_concurrency(FunctionName="mine")["ReservedConcurrentExecutions"] == 3
+                assert client.invoke(FunctionName="mine:1")["Payload"].read() == b"1"
+                assert client.invoke(FunctionName="mine")["Payload"].read() == b"2"
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=10)
         assert process.returncode == 0
+    assert keys[0] == keys[1]
 
 
 @pytest.mark.parametrize(
