@@ -174,6 +174,30 @@ def get(client: Any, target: str) -> Any:
     return client._endpoint.http_session.send(request.prepare())
 
 
+@functools.cache
+def service_model() -> Any:
+    """Botocore's model of Lambda's API."""
+    import botocore.session
+    from botocore.model import ServiceModel
+
+    loader = botocore.session.get_session().get_component("data_loader")
+    return ServiceModel(loader.load_service_model("lambda", "service-2"), "lambda")
+
+
+def keepalive_options() -> list[tuple[int, int, int]]:
+    """The options of a socket that probes an idle connection often enough to outlive a NAT's memory."""
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+    for names, value in (
+        (("TCP_KEEPIDLE", "TCP_KEEPALIVE"), KEEPALIVE_IDLE),
+        (("TCP_KEEPINTVL",), KEEPALIVE_INTERVAL),
+        (("TCP_KEEPCNT",), KEEPALIVE_PROBES),
+    ):
+        number = next((getattr(socket, name) for name in names if hasattr(socket, name)), None)
+        if number is not None:
+            options.append((socket.IPPROTO_TCP, number, value))
+    return options
+
+
 def _before_sign(request: Any, **_: Any) -> None:
     hook = BEFORE_SIGNING.get()
     if hook is not None:
@@ -269,20 +293,12 @@ def _let_wait_in_steps(client: Any) -> None:
 
 
 def _set_keepalive(client: Any) -> None:
-    """Makes the client's sockets probe an idle connection often enough to outlive a NAT's memory.
+    """Gives the client's sockets `keepalive_options`.
 
     botocore offers no public way; where its inside has changed, its own tcp_keepalive remains. A test reads the options
     back from a live socket.
     """
-    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1), (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-    for names, value in (
-        (("TCP_KEEPIDLE", "TCP_KEEPALIVE"), KEEPALIVE_IDLE),
-        (("TCP_KEEPINTVL",), KEEPALIVE_INTERVAL),
-        (("TCP_KEEPCNT",), KEEPALIVE_PROBES),
-    ):
-        number = next((getattr(socket, name) for name in names if hasattr(socket, name)), None)
-        if number is not None:
-            options.append((socket.IPPROTO_TCP, number, value))
+    options = keepalive_options()
     try:
         session = client._endpoint.http_session
         session._socket_options = options

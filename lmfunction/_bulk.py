@@ -1,33 +1,32 @@
 """Several objects into Invoke-LMFunction: at most `limit` calls under way, each at most once.
 
-Objects are read, bound, checked and confirmed in the caller's thread, one after the other; threads only send. They are
-daemons: an interrupted run neither waits for its calls nor keeps the process alive.
+Objects are read, bound, checked and confirmed in the caller's thread, one after the other; other threads only send.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
-from lmfunction._batch import Batch
 from lmfunction._bulk_result import BulkResult, Item
-from lmfunction._cmdlets import Call, prepare
-from lmfunction._crew import Crew, Job
 from lmfunction._door import Door
 from lmfunction._engine import Engine
-from lmfunction._journaling import KeptCall, begun, open_run
+from lmfunction._feeding import Feeding
+from lmfunction._journaling import begun, open_run
 from lmfunction._kept_run import KeptRun
 from lmfunction._model import InvokeResult, Outcome
-from lmfunction._progress import Counts, Progress, Viewers, shown
-from lmfunction._run_items import Kept
+from lmfunction._progress import Viewers, shown
+from lmfunction._senders import Delivery, Senders
 from lmfunction._survey import Binding, surveyed
 from lmfunction._text import one_line
-from lmfunction._waiting import tick
 from lmfunction.errors import BulkError, GuardError, InvocationInterrupted, LMError, TransportError
 
 OnResult = Callable[[InvokeResult], None]
+
+DRAIN: Final = 10.0  # seconds that answers are waited for after Ctrl-C
 
 
 @dataclass(frozen=True)
@@ -47,43 +46,62 @@ def invoke_many(
     on_result: OnResult,
     limit: int,
     watch: Watch = Watch(),
+    *,
+    at_least_once: bool = False,
 ) -> BulkResult:
     """Invokes once for each of `objects`, whose parameters `bind` gives.
 
     With ErrorAction Stop the first failure ends the feeding; calls under way are waited for, then BulkError is raised,
-    whose `result` holds everything; so it is when the objects themselves cannot be read on. On Ctrl-C
-    InvocationInterrupted is raised at once, with `result` too: nothing more is sent, not even again. Where a guard
-    refuses them before the first is sent it is GuardError.
+    whose `result` holds everything; so it is when the objects themselves cannot be read on. On Ctrl-C nothing more is
+    sent, not even again; the answers of calls under way are waited for, 10 s at most or until Ctrl-C comes again, then
+    InvocationInterrupted is raised, with `result` too. Where a guard refuses them before the first is sent it is
+    GuardError.
     """
     objects, batch = surveyed(objects, watch.total, bind, engine, door)
     kept = None if batch.dry else open_run(bind, engine, door)
     run = BulkResult(
-        retry=lambda again: invoke_many(again, bind, engine, door, on_result, limit, replace(watch, total=len(again)))
+        retry=lambda again: invoke_many(
+            again, bind, engine, door, on_result, limit, replace(watch, total=len(again)), at_least_once=at_least_once
+        )
     )
-    crew = Crew(engine, limit)
-    feeding = _Feeding(run, crew, door, on_result, batch, kept)
+    name = " ".join(str(bind.values.get(part)) for part in ("FunctionName", "EndpointUrl", "ProfileName"))
+    senders = Senders(engine, door, limit, Delivery(at_least_once, kept), name)
+    feeding = Feeding(run, senders, bind, engine, door, on_result, batch, kept)
     start = time.monotonic()
     try:
         source = iter(objects) if kept is None else begun(kept, run, objects, watch.total, bind, engine)
         with shown(
-            watch.viewers, lambda elapsed: feeding.progress(watch, elapsed), engine.policy.clock, end="ended after"
+            watch.viewers,
+            lambda elapsed: feeding.progress(watch.title, watch.total, elapsed),
+            engine.policy.clock,
+            end="ended after",
         ):
-            feeding.feed(source, lambda item: _prepared(item, bind, engine, door, batch))
+            feeding.feed(source)
     except KeyboardInterrupt:
-        raise _interrupted(run, crew) from None
+        raise _interrupted(feeding) from None
     finally:
-        crew.dismiss()
+        senders.dismiss()
         run.elapsed_ms = (time.monotonic() - start) * 1000
         if kept is not None:
             kept.end()
     if batch.dry:
         door.show(batch.plan.resolved())
-    if batch.closed is not None:
-        raise _closed(run, batch.closed)
+    _raise_for_the_end(feeding)
+    return run
+
+
+def _raise_for_the_end(feeding: Feeding) -> None:
+    """Raises what ended the run before its objects did."""
+    run = feeding.run
+    if feeding.batch.closed is not None:
+        raise _closed(run, feeding.batch.closed)
+    kept = feeding.kept
     if kept is not None and kept.failed is not None:
         raise _unwritten(run, kept.failed)
-    if feeding.stopping:
-        raise _stopped(run)
+    if feeding.senders.refused is not None:
+        raise _ended(run, "The credentials are no longer taken", feeding.senders.refused)
+    if feeding.stopped_by is not None:
+        raise _stopped(run, feeding.stopped_by)
     if feeding.unreadable is not None:
         why = one_line(f"{type(feeding.unreadable).__name__}: {feeding.unreadable}", 200)
         raise BulkError(
@@ -92,106 +110,26 @@ def invoke_many(
         ) from feeding.unreadable
     if kept is not None and run.unknown:
         raise _left_unknown(run, kept)
-    return run
-
-
-@dataclass
-class _Feeding:
-    """One run under way: objects go to the crew, one by one, until they end, one fails, or they cannot be read on."""
-
-    run: BulkResult
-    crew: Crew
-    door: Door
-    on_result: OnResult
-    batch: Batch
-    kept: KeptRun | None = None
-    stopping: bool = False
-    failed: int = 0
-    unreadable: Exception | None = None
-
-    def feed(self, source: Iterator[Any], prepared: Callable[[Item], Call | None]) -> None:
-        """Sends what `prepared` makes of each object, and waits for all answers."""
-        while not self.stopping and (self.kept is None or self.kept.failed is None):
-            for done in self.crew.wait_for_a_hand():
-                self._take(done)
-            tick()
-            if self.stopping or not self._feed_next(source, prepared):
-                break
-        for done in self.crew.drain():
-            self._take(done)
-
-    def progress(self, watch: Watch, elapsed: float) -> Progress:
-        """How far the run is."""
-        in_flight = len(self.crew.open)
-        counts = Counts(len(self.run.items) - in_flight, self.failed, in_flight, watch.total)
-        return Progress(watch.title, elapsed, counts=counts, on_stop="ends the run, not the calls in flight")
-
-    def _feed_next(self, source: Iterator[Any], prepared: Callable[[Item], Call | None]) -> bool:
-        """Takes one object and sends its call; False when there is none to take."""
-        try:
-            value = next(source)
-        except StopIteration:
-            return False
-        except Exception as error:  # noqa: BLE001 - the user's iterator; what was sent before must stay reachable
-            self.unreadable = error
-            return False
-        item = _item_for(value, self.run)
-        call = prepared(item)
-        if call is not None:
-            self.crew.send(Job(item, call if self.kept is None else KeptCall(call, item, self.kept)))
-        elif item.error is not None:
-            self.failed += 1
-            if self.kept is not None:
-                self.kept.refuse(item.index, item.error)
-            self.stopping = self.door.error_action == "Stop"
-        return self.batch.closed is None
-
-    def _take(self, job: Job) -> None:
-        """Takes note of a call that ended; its failure may end the run."""
-        if job.item.result is not None:
-            self.on_result(job.item.result)
-        if not job.item.ok:
-            self.failed += 1
-            self.stopping |= job.call.error_action(self.door) == "Stop"
-
-
-def _item_for(value: Any, run: BulkResult) -> Item:
-    """The place of an object in the result: of one that a journal held before, the one it has there."""
-    if isinstance(value, Kept) and value.entry.seq < len(run.items):
-        return run.items[value.entry.seq]
-    item = Item(len(run.items), value)
-    run.items.append(item)
-    return item
-
-
-def _prepared(item: Item, bind: Binding, engine: Engine, door: Door, batch: Batch) -> Call | None:
-    """The call for one object; None with the reason in the item, or when it is only planned."""
-    try:
-        call = prepare(bind(item.input), engine, door, batch)
-        item.select = call.select if call is not None else None
-        return call
-    except LMError as error:
-        item.error = error
-        if batch.dry:
-            batch.plan.refuse(error)
-        return None
 
 
 def _closed(run: BulkResult, refusal: GuardError) -> LMError:
     """The refusal, which ended the run; when something had been sent, with the result."""
     if all(item.result is None and item.outcome is Outcome.NOT_SENT for item in run.items):
         return refusal
+    return _ended(run, f"Stopped at object {len(run.items):,}", refusal)
+
+
+def _ended(run: BulkResult, what: str, why: LMError) -> BulkError:
     error = BulkError(
-        f"Stopped at object {len(run.items):,}: {refusal.args[0]}\n  {_told(run)} Nothing more was sent. "
-        "The error's .result holds them all.",
+        f"{what}: {why.args[0]}\n  {_told(run)} Nothing more was sent. The error's .result holds them all.",
         result=run,
     )
-    error.__cause__ = refusal
+    error.request_id = why.request_id
+    error.__cause__ = why
     return error
 
 
-def _stopped(run: BulkResult) -> BulkError:
-    first = next(item for item in run.items if not item.ok)
+def _stopped(run: BulkResult, first: Item) -> BulkError:
     error = BulkError(
         f"Stopped at object {first.index + 1}: {first.told()}\n  {_told(run)} Nothing more was sent. "
         f"The error's .result holds them all.{f'{chr(10)}  RequestId: {first.request_id}' if first.request_id else ''}",
@@ -227,11 +165,15 @@ def _told(run: BulkResult) -> str:
     return f"{told}." if told else "None had succeeded."
 
 
-def _interrupted(run: BulkResult, crew: Crew) -> InvocationInterrupted:
-    under_way = crew.abandon()
+def _interrupted(feeding: Feeding) -> InvocationInterrupted:
+    run, senders = feeding.run, feeding.senders
+    with contextlib.suppress(KeyboardInterrupt):
+        senders.stop_sending()
+        feeding.drain(DRAIN)
+    under_way = senders.abandon()
     for item in under_way:
-        item.error = TransportError("Stopped while the call was under way.", sent=None, outcome="UNKNOWN")
-    crew.stopped.set()
+        if item.error is None and item.result is None:
+            item.error = TransportError("Stopped while the call was under way.", sent=None, outcome="UNKNOWN")
     return InvocationInterrupted(
         f"Stopped. {len(run.succeeded):,} had succeeded, {len(under_way):,} were under way and may still be running; "
         "AWS cannot cancel an invocation. The error's .result holds what is known.",

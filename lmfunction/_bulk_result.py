@@ -16,7 +16,7 @@ from lmfunction._text import one_line
 from lmfunction.errors import BulkError, LMError, LMWarning
 
 
-@dataclass
+@dataclass(slots=True)
 class Item:
     """One input object: its place (from 0), and its result or the error that stands for one."""
 
@@ -59,7 +59,11 @@ class Item:
         return self.result.request_id if self.result is not None else getattr(self.error, "request_id", None)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "select": None}
+        return {name: getattr(self, name) for name in self.__slots__} | {"select": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
 
     def told(self) -> str:
         """What became of it, for people."""

@@ -128,6 +128,12 @@ class Connections:
             raise
         return found
 
+    def renewed(self, place: Place) -> Transport:
+        """As `transport`, made anew: its credentials are looked for again."""
+        connection = _embedded(place.connection) if place.embedded else place.connection
+        self._open.pop(connection, None)
+        return self.transport(place)
+
     def _forget_elders(self, connection: Connection) -> None:
         """Lets go of transports that ~/.aws made otherwise before it was edited; calls under way still use them."""
         wanted = _whatever_files(connection)
@@ -213,18 +219,21 @@ def _sent(
         )
     except KeyboardInterrupt:
         raise InvocationInterrupted(flight.what_is_known(), sent=flight.sent) from None
-    if request.target.endpoint_url is None:
-        request = dataclasses.replace(
-            request, target=dataclasses.replace(request.target, endpoint_url=_shown(transport))
-        )
-    return _result(
-        request,
+    return result_of(
+        request_shown(request, transport),
         reply,
         attempt_log=attempts,
         elapsed_ms=(policy.clock() - start) * 1000,
         redaction=plan.place.profile.redaction.with_secrets(known),
         resend=again or (lambda request: send_plan(Plan(request, plan.place), connections, policy)),
     )
+
+
+def request_shown(request: InvokeRequest, transport: Transport) -> InvokeRequest:
+    """The request as a result tells it, which names an endpoint that is not AWS's own."""
+    if request.target.endpoint_url is not None or (url := _shown(transport)) is None:
+        return request
+    return dataclasses.replace(request, target=dataclasses.replace(request.target, endpoint_url=url))
 
 
 class _Flight:
@@ -263,7 +272,8 @@ def _unless_aws(url: str) -> str | None:
     return None if url.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")) else url
 
 
-def _result(request: InvokeRequest, reply: Reply, **figures: Any) -> InvokeResult:
+def result_of(request: InvokeRequest | tuple[InvokeRequest, bytes], reply: Reply, **figures: Any) -> InvokeResult:
+    """The result of `request` that `reply` tells; `figures` are what is known beside it."""
     headers = reply.headers
     return InvokeResult(
         request,

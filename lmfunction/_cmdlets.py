@@ -38,23 +38,38 @@ class Call:
     select: Callable[[InvokeResult], Any]
     clearance: Clearance = FREE
 
+    @property
+    def of_its_own(self) -> bool:
+        """Whether what it emits depends on what was given for this call, not on its result alone."""
+        return str(self.gathered.arguments.get("select", "*")).startswith("^")
+
     def send(self, engine: Engine) -> InvokeResult:
         """Sends the plan. Raises what `send_plan` raises, and GuardError when what was cleared is no more so."""
         door = self.notices.door
+        self.verify(engine)
+        result = dispatch(self.plan, engine, door, lambda: self._sent(engine), self.again(engine))
+        self.tell_attempts(result)
+        return result
+
+    def verify(self, engine: Engine) -> None:
+        """Right before it is sent: what was cleared is still so. Raises GuardError, or ProfileError."""
         if self.clearance is not FREE:
-            with scribe_of(self.plan, engine, door).refusals():
+            with scribe_of(self.plan, engine, self.notices.door).refusals():
                 self.clearance.verify(intent_of(self.plan), engine)
-        result = dispatch(
-            self.plan, engine, door, lambda: self._sent(engine), lambda request: self._again(request, engine)
-        )
+
+    def tell_attempts(self, result: InvokeResult) -> None:
+        """Tells what came of each send, where -Verbose asks for it."""
         if self.notices.talkative:
             for attempt in result.attempt_log:
                 self.notices.verbose(f"attempt: {attempt.outcome} {attempt.code} {attempt.elapsed_ms:.0f} ms")
-        return result
+
+    def again(self, engine: Engine) -> Callable[[InvokeRequest], InvokeResult]:
+        """What `replay` of its result does."""
+        return lambda request: self._again(request, engine)
 
     def _sent(self, engine: Engine) -> InvokeResult:
         def send() -> InvokeResult:
-            return send_plan(self.plan, engine.connections, engine.policy, lambda request: self._again(request, engine))
+            return send_plan(self.plan, engine.connections, engine.policy, self.again(engine))
 
         if engine.hooks is None:
             return send()

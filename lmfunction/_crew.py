@@ -68,6 +68,22 @@ class Crew:
             threading.Thread(target=self._work, name=f"invoke-{self.threads}", daemon=True).start()
         self.jobs.put(job)
 
+    def take(self) -> list[Job]:
+        """The jobs that ended since the last time."""
+        ended = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                job = self.done.get_nowait()
+                del self.open[job.item.index]
+                ended.append(job)
+        return ended
+
+    def wait(self, seconds: float) -> None:
+        """Waits until a job ended, at most so long."""
+        with contextlib.suppress(queue.Empty):
+            job = self.done.get(timeout=seconds)
+            self.done.put(job)
+
     def drain(self) -> Iterable[Job]:
         """Waits for every job under way."""
         while self.open:

@@ -111,6 +111,9 @@ class _PatientConnections(Connections):
     def transport(self, place: Place) -> Transport:
         return _PatientTransport(self._connections.transport(place), self._owner)
 
+    def renewed(self, place: Place) -> Transport:
+        return _PatientTransport(self._connections.renewed(place), self._owner)
+
     def close(self) -> None:
         self._connections.close()
 

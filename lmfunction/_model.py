@@ -48,6 +48,7 @@ class Attempt:
     waited_ms: float = 0.0
 
 
+_UNREAD: Final = object()
 _ATTRIBUTE_OF: Final = {name.casefold(): attribute for name, attribute in RESULT_MEMBERS.items()}
 
 
@@ -63,11 +64,12 @@ class InvokeResult:
     """
 
     __slots__ = (
+        "_attempts",
         "_brief",
         "_decoded",
         "_failure",
+        "_request",
         "_resend",
-        "attempt_log",
         "durable_execution_arn",
         "elapsed_ms",
         "executed_version",
@@ -76,7 +78,6 @@ class InvokeResult:
         "log_result",
         "raw_payload",
         "redaction",
-        "request",
         "request_id",
         "status_code",
         "trace_id",
@@ -84,7 +85,7 @@ class InvokeResult:
 
     def __init__(
         self,
-        request: InvokeRequest,
+        request: InvokeRequest | tuple[InvokeRequest, bytes],
         status_code: int,
         raw_payload: bytes = b"",
         *,
@@ -95,12 +96,12 @@ class InvokeResult:
         request_id: str | None = None,
         trace_id: str | None = None,
         elapsed_ms: float = 0.0,
-        attempt_log: tuple[Attempt, ...] = (),
+        attempt_log: tuple[Attempt, ...] | None = (),
         resend: Callable[[InvokeRequest], InvokeResult] | None = None,
         redaction: Redaction = _redact.NONE,
         first_run: str | None = None,
     ) -> None:
-        self.request = request
+        self._request = request
         self.status_code = status_code
         self.raw_payload = raw_payload
         self.function_error = function_error
@@ -110,20 +111,35 @@ class InvokeResult:
         self.request_id = request_id
         self.trace_id = trace_id
         self.elapsed_ms = elapsed_ms
-        self.attempt_log = attempt_log
+        self._attempts = attempt_log
         self.redaction = redaction
         self.first_run = first_run
         self._resend = resend
         self._brief = False
-        self._decoded: list[Any] = []
+        self._decoded: Any = _UNREAD
         self._failure: FunctionFailure | None = None
+
+    @property
+    def request(self) -> InvokeRequest:
+        """The request that was answered."""
+        if isinstance(self._request, tuple):  # one of many that differ in their payload only: made when looked at
+            like, payload = self._request
+            self._request = dataclasses.replace(like, payload=payload)
+        return self._request
+
+    @property
+    def attempt_log(self) -> tuple[Attempt, ...]:
+        """What came of each send."""
+        if self._attempts is None:  # the usual one, of a run with many
+            self._attempts = (Attempt(Outcome.OK, "", self.elapsed_ms),)
+        return self._attempts
 
     @property
     def payload(self) -> Any:
         """The answer's body decoded: JSON's value, else text, else bytes; None when the body is empty."""
-        if not self._decoded:
-            self._decoded.append(_decode(self.raw_payload))
-        return self._decoded[0]
+        if self._decoded is _UNREAD:
+            self._decoded = _decode(self.raw_payload)
+        return self._decoded
 
     @property
     def ok(self) -> bool:
@@ -154,7 +170,7 @@ class InvokeResult:
     @property
     def attempts(self) -> int:
         """How many times the request was sent or tried."""
-        return max(len(self.attempt_log), 1)
+        return max(len(self._attempts or ()), 1)
 
     @property
     def outcome(self) -> Outcome:
@@ -254,13 +270,14 @@ class InvokeResult:
 
     def __getstate__(self) -> dict[str, Any]:
         found = {name: getattr(self, name) for name in self.__slots__ if not name.startswith("_")}
+        found |= {"_request": self.request, "_attempts": self.attempt_log}
         # The secrets' values are not written into a file with the result.
         return {**found, "redaction": dataclasses.replace(self.redaction, secrets=())}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
             setattr(self, name, value)
-        self._resend, self._decoded, self._failure, self._brief = None, [], None, False
+        self._resend, self._decoded, self._failure, self._brief = None, _UNREAD, None, False
 
     def __repr__(self) -> str:
         from lmfunction._cards import failure_told
@@ -271,7 +288,7 @@ class InvokeResult:
         else:
             what = f" {payload_text(self)}" if self.raw_payload else ""
         version = f" {self.executed_version}" if self.executed_version else ""
-        head = f"<{type(self).__name__} {self.status_code} {self.request.label}{version} {self.elapsed_ms:.0f} ms"
+        head = f"<InvokeResult {self.status_code} {self.request.label}{version} {self.elapsed_ms:.0f} ms"
         told = self.redaction.text(f"{head}{' replayed' if self.replayed else ''}{what}")
         return one_line(told, 160) + ">"
 

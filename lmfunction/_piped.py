@@ -36,9 +36,20 @@ def bind_object(value: Any, values: Mapping[str, Any]) -> dict[str, Any]:
             return {**by_property_name(value, INVOKE, bound), **bound}
     if "Payload" in bound or "PayloadStream" in bound:
         raise ParameterError("The piped object has no place: the Payload is given on the line.", parameter="Payload")
+    return {**bound, "Payload": payload_of_object(value)}
+
+
+def payload_of_object(value: Any) -> Any:
+    """The Payload that a piped object is, where nothing but the Payload is left open. Raises FunctionError as above."""
+    if isinstance(value, Item):
+        value = value.input
+    if isinstance(value, Kept):
+        return value.parameters()["Payload"]
+    if isinstance(value, InvokeResult):
+        value.raise_for_error()
     if isinstance(value, JsonText):
-        return {**bound, "Payload": value.written}
-    return {**bound, "Payload": value.payload if isinstance(value, InvokeResult | ResultRecord) else value}
+        return value.written
+    return value.payload if isinstance(value, InvokeResult | ResultRecord) else value
 
 
 def by_property_name(value: Mapping[str, Any], cmdlet: Cmdlet, typed: Mapping[str, Any]) -> dict[str, Any]:

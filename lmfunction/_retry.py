@@ -95,7 +95,7 @@ def send_with_retries(send: Callable[[], T], policy: RetryPolicy, deadline: floa
             attempts.append(Attempt(Outcome(error.outcome), code, (now - start) * 1000, waited * 1000))
             error.attempts = len(attempts)
             waited = _wait(error, policy, len(attempts))
-            if not _may_resend(error) or len(attempts) >= policy.max_attempts or now + waited >= deadline:
+            if not may_resend(error) or len(attempts) >= policy.max_attempts or now + waited >= deadline:
                 raise
             pause(waited, policy.sleep)
         else:
@@ -103,7 +103,8 @@ def send_with_retries(send: Callable[[], T], policy: RetryPolicy, deadline: floa
             return reply, tuple(attempts)
 
 
-def _may_resend(error: ServiceError | TransportError) -> bool:
+def may_resend(error: ServiceError | TransportError) -> bool:
+    """Whether the call provably did not run, and may succeed another time."""
     if isinstance(error, TransportError):
         return error.retryable and error.sent is False
     return error.outcome == Outcome.THROTTLED_OUT

@@ -18,13 +18,15 @@ from lmfunction import _boto, _wire
 from lmfunction._auth import Credential
 from lmfunction._boto import Connection, make_client
 from lmfunction._credential_faults import credential_fault, is_credential_error, no_credentials
+from lmfunction._http_answer import AnswerReader
+from lmfunction._line import Line, line_of
 from lmfunction._request import InvokeRequest
 from lmfunction._retry import classify
 from lmfunction._text import one_line
 from lmfunction.errors import LMError, Phase, ProfileError, ServiceError, TransportError
 
 # An answer can be 6,291,556 bytes; more than this comes from something that is not Lambda.
-_RESPONSE_CAP: Final = 4 * _wire.SYNC_RESPONSE_LIMIT
+RESPONSE_CAP: Final = 4 * _wire.SYNC_RESPONSE_LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,10 @@ class Transport:
         metadata = {"HTTPStatusCode": reply.status_code, "HTTPHeaders": dict(reply.headers)}
         raise translate(ClientError({"Error": details, "ResponseMetadata": metadata}, "GET"), _READING)
 
+    def line(self) -> Line | str:
+        """What a sender of its own needs to know to send as this client does; text says why only boto3 can send."""
+        return line_of(self.client, self.connection)
+
     def close(self) -> None:
         """Closes the client's connections."""
         self.client.close()
@@ -157,7 +163,7 @@ def translate(error: Exception, doubt: Doubt = _INVOKED) -> LMError:
     from urllib3.exceptions import HTTPError
 
     if isinstance(error, boto.ClientError):
-        return _refusal(error, doubt)
+        return _refusal(error.response, doubt)
     if isinstance(error, boto.NoRegionError):
         return ProfileError("No region: give -Region, or `region:` in a profile, or set AWS_DEFAULT_REGION.")
     if is_credential_error(error):
@@ -183,8 +189,39 @@ def _unknown(why: str, doubt: Doubt = _INVOKED, *, phase: Phase = "dispatch") ->
     return TransportError(f"{doubt.what}: {why}. {doubt.advice}", sent=None, outcome="UNKNOWN", phase=phase)
 
 
-def _refusal(error: Any, doubt: Doubt) -> ServiceError:
-    answer = error.response
+def reply_of(answer: AnswerReader, cut: Exception | None = None) -> Reply:
+    """The reply that a sender of its own has read; `cut` says why there is no more of it.
+
+    Raises what `Transport.send` raises for the same bytes.
+    """
+    status, headers = answer.status, answer.headers
+    if not status:
+        raise translate(cut or ConnectionError()) from cut
+    if status >= 300:
+        raise _refusal(_parsed(status, headers, answer.body), _INVOKED)
+    request_id = _check_head(headers, status)
+    if answer.over:
+        raise _lost("it has more bytes than any answer of Lambda", request_id)
+    if cut is not None:
+        raise _lost(f"it was cut ({type(cut).__name__})", request_id) from cut
+    return Reply(status, headers, answer.body)
+
+
+def _parsed(status: int, headers: Mapping[str, str], body: bytes) -> Mapping[str, Any]:
+    """What botocore makes of a refusal: as its client does it, for what a refusal means is botocore's model to say."""
+    from botocore.parsers import create_parser
+
+    raw = {"status_code": status, "headers": headers, "body": body, "context": {"operation_name": "Invoke"}}
+    model = _boto.service_model()
+    parser = create_parser(model.metadata["protocol"])
+    found: dict[str, Any] = parser.parse(raw, model.operation_model("Invoke").output_shape)
+    shape = model.shape_for_error_code(found.get("Error", {}).get("Code", ""))
+    if shape is not None:
+        found.update(parser.parse(raw, shape))
+    return found
+
+
+def _refusal(answer: Mapping[str, Any], doubt: Doubt) -> ServiceError:
     metadata = answer.get("ResponseMetadata", {})
     status = metadata.get("HTTPStatusCode", 0)
     headers = metadata.get("HTTPHeaders", {})
@@ -241,25 +278,32 @@ def _below(error: BaseException) -> BaseException | None:
 
 def _read_body(answer: Mapping[str, Any], headers: Mapping[str, str], status: int) -> bytes:
     """The whole body, or a TransportError: an answer whose head or body was cut is never a success."""
+    request_id = _check_head(headers, status)
+    body = answer["Payload"]
+    length = headers.get("content-length")
+    try:
+        content: bytes = body.read() if length is not None else body.read(RESPONSE_CAP + 1)
+    except Exception as error:
+        raise _lost(f"it was cut ({type(error).__name__})", request_id) from error
+    if len(content) > RESPONSE_CAP:
+        raise _lost("it has more bytes than any answer of Lambda", request_id)
+    return content
+
+
+def _check_head(headers: Mapping[str, str], status: int) -> str:
+    """The request id. Raises TransportError for a head that was cut, or does not say how long the answer is."""
     request_id = headers.get("x-amzn-requestid")
     if not request_id:
         raise _unknown(
             f"an answer {status} came without Lambda's request id, so its head was cut or it is not Lambda's",
             phase="response",
         )
-    body = answer["Payload"]
     length = headers.get("content-length")
     if status == 200 and length is None and "transfer-encoding" not in headers:
         raise _lost("its length is not told, so nobody can see whether it is whole", request_id)
-    if length is not None and length.isdecimal() and int(length) > _RESPONSE_CAP:
+    if length is not None and length.isdecimal() and int(length) > RESPONSE_CAP:
         raise _lost(f"it has {int(length):,} bytes, more than any answer of Lambda", request_id)
-    try:
-        content: bytes = body.read() if length is not None else body.read(_RESPONSE_CAP + 1)
-    except Exception as error:
-        raise _lost(f"it was cut ({type(error).__name__})", request_id) from error
-    if len(content) > _RESPONSE_CAP:
-        raise _lost("it has more bytes than any answer of Lambda", request_id)
-    return content
+    return request_id
 
 
 def _lost(why: str, request_id: str) -> TransportError:

@@ -10,21 +10,22 @@ from collections.abc import Callable, Iterator
 
 
 @contextlib.contextmanager
-def ctrl_c_when(event: threading.Event) -> Iterator[Callable[[], float]]:
-    """Sends SIGINT to the main thread once `event` is set; gives the seconds since then."""
+def ctrl_c_when(event: threading.Event, times: int = 1) -> Iterator[Callable[[], float]]:
+    """Sends SIGINT to the main thread once `event` is set, so many times; gives the seconds since the last."""
     sent: list[float] = []
 
     def press() -> None:
         assert event.wait(10)
         # Until the main thread waits inside the system: a signal between Python's last look for one and that call is
         # seen only when the call returns.
-        time.sleep(0.1)
-        sent.append(time.monotonic())
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        for _ in range(times):
+            time.sleep(0.1)
+            sent.append(time.monotonic())
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     thread = threading.Thread(target=press)
     thread.start()
     try:
-        yield lambda: time.monotonic() - sent[0]
+        yield lambda: time.monotonic() - sent[-1]
     finally:
         thread.join()

@@ -75,7 +75,7 @@ def test_every_room_exists() -> None:
     ("library", "homes"),
     [
         ("boto3", {"_aws_session", "_service"}),
-        ("botocore", {"_aws_session", "_boto", "_connection", "_credential_faults", "_service", "_transport"}),
+        ("botocore", {"_aws_session", "_boto", "_connection", "_credential_faults", "_line", "_service", "_transport"}),
         ("yaml", {"_yaml"}),
         ("IPython", {"_magics", "_matcher"}),
         ("traitlets", {"_magics"}),

@@ -47,7 +47,7 @@ def add_permission(account: Account, call: Call) -> Answer:
         "Effect": "Allow",
         "Principal": _principal(account, principal),
         "Action": action,
-        "Resource": account.functions.arn(function.latest.name, call.address.qualifier),
+        "Resource": account.arn(call.address),
     }
     conditions = _conditions(call)
     if conditions:

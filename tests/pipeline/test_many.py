@@ -212,8 +212,8 @@ def test_an_answer_is_asked_for_once_only(fake: Any) -> None:
 # Ctrl-C
 
 
-def test_ctrl_c_stops_at_once_and_nothing_more_is_sent(fake: Any) -> None:
-    """The wait ends at once, the partial result is in hand, no call leaves any more, the threads end with theirs."""
+def test_ctrl_c_twice_stops_at_once_and_nothing_more_is_sent(fake: Any) -> None:
+    """The second ends the wait at once, the partial result is in hand, no call leaves any more, the threads end."""
     busy, release = threading.Event(), threading.Event()
 
     def gate(event: Any) -> None:
@@ -224,7 +224,7 @@ def test_ctrl_c_stops_at_once_and_nothing_more_is_sent(fake: Any) -> None:
 
     fake.gate = gate
     try:
-        with ctrl_c_when(busy) as passed, pytest.raises(lm.InvocationInterrupted) as caught:
+        with ctrl_c_when(busy, times=2) as passed, pytest.raises(lm.InvocationInterrupted) as caught:
             fake.line("$(range(1000)) | invoke_lm f -ThrottleLimit 4")
         assert passed() < 0.5
         run = caught.value.result
@@ -239,6 +239,25 @@ def test_ctrl_c_stops_at_once_and_nothing_more_is_sent(fake: Any) -> None:
     wait_until(lambda: not invoking_threads())
     assert len(fake.events) == told == 9
     assert len(run.succeeded) == 9  # the answers that came later are in the result too
+
+
+def test_ctrl_c_once_stops_the_feeding_and_waits_for_what_is_under_way(fake: Any) -> None:
+    """Nothing more is sent; the answers that come within a few seconds are in the result."""
+    busy = threading.Event()
+
+    def gate(event: Any) -> None:
+        if event == 8:
+            busy.set()
+        if event >= 5:
+            time.sleep(0.4)
+
+    fake.gate = gate
+    with ctrl_c_when(busy), pytest.raises(lm.InvocationInterrupted) as caught:
+        fake.line("$(range(1000)) | invoke_lm f -ThrottleLimit 4")
+    run = caught.value.result
+    assert caught.value.sent is False
+    assert sorted(one["got"] for one in run.payloads) == fake.events == [*range(len(fake.events))]
+    assert len(fake.events) <= 13
 
 
 def test_ctrl_c_ends_waits_between_two_tries(fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:

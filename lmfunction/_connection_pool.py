@@ -1,0 +1,275 @@
+"""Connections that never block: opened, secured, written to and read from as the network lets them.
+
+One thread owns them. Each holds at most one call; how it ended is told to the owner, translated nowhere but in
+`_transport`.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import os
+import selectors
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from lmfunction._boto import keepalive_options
+from lmfunction._http_answer import AnswerReader, NotHttp
+from lmfunction._line import Line
+from lmfunction._sending import Sending
+from lmfunction._transport import RESPONSE_CAP
+
+_BLOCK: Final = 65_536
+_SCAN: Final = 0.25  # seconds between two looks for calls whose time is over
+_IDLE: Final = 60.0  # seconds after which an unused connection is closed
+_READ: Final = selectors.EVENT_READ
+_WRITE: Final = selectors.EVENT_WRITE
+_AGAIN: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+Ended = Callable[[Sending, AnswerReader, Exception | None], None]
+Unsent = Callable[[Sending, Exception], None]
+
+
+class Wire:
+    """One connection. `sending` is the call that it carries."""
+
+    __slots__ = ("deadline", "idle_since", "line", "opening", "reader", "rest", "sending", "sock")
+
+    def __init__(self, line: Line, sock: socket.socket, sending: Sending, deadline: float) -> None:
+        self.line = line
+        self.sock = sock
+        self.sending: Sending | None = sending
+        self.deadline = deadline
+        self.opening = True
+        self.reader: AnswerReader | None = None
+        self.rest = b""
+        self.idle_since = 0.0
+
+
+class Pool:
+    """Every connection of one run. `ended` is told of calls that were sent, `unsent` of those that could not be."""
+
+    def __init__(self, ended: Ended, unsent: Unsent, now: Callable[[], float] = time.time) -> None:
+        self._ended = ended
+        self._unsent = unsent
+        self._now = now
+        self._selector = selectors.DefaultSelector()
+        self._free: dict[Line, list[Wire]] = collections.defaultdict(list)
+        self._all: set[Wire] = set()
+        self._places: dict[Line, list[Any]] = {}
+        self._next_scan = 0.0
+        self._sessions: dict[Line, ssl.SSLSession] = {}
+
+    def watch(self, descriptor: int) -> None:
+        """Lets bytes that can be read from `descriptor` end a wait."""
+        self._selector.register(descriptor, _READ, None)
+
+    def send(self, sending: Sending) -> None:
+        """Sends a call, on a connection that is free or a new one. Its end may be told before this returns."""
+        line = sending.address.line
+        free = self._free[line]
+        if free:
+            wire = free.pop()
+            wire.sending = sending
+            self._write(wire)
+        else:
+            self._open(line, sending)
+
+    def turn(self, timeout: float) -> None:
+        """Waits at most `timeout` seconds for the network, and does what it lets be done."""
+        if self._all:
+            timeout = min(timeout, max(self._next_scan - time.monotonic(), 0.0))
+        for key, events in self._selector.select(timeout):
+            wire = key.data
+            if wire is None:
+                with contextlib.suppress(OSError):
+                    os.read(key.fd, 4096)
+            elif wire.opening:
+                self._go_on_opening(wire)
+            elif wire.rest and events & _WRITE:
+                self._flush(wire)
+            else:
+                self._read(wire)
+        now = time.monotonic()
+        if now >= self._next_scan:
+            self._next_scan = now + _SCAN
+            self._look_at_clocks(now)
+
+    def forget(self) -> list[Sending]:
+        """Closes everything; gives the calls that were under way."""
+        left = [wire.sending for wire in self._all if wire.sending is not None]
+        for wire in list(self._all):
+            self._drop(wire)
+        return left
+
+    def close(self) -> None:
+        """Closes everything, the selector too."""
+        self.forget()
+        self._selector.close()
+
+    def _open(self, line: Line, sending: Sending) -> None:
+        try:
+            places = self._places.get(line)
+            if places is None:
+                places = socket.getaddrinfo(line.host, line.port, type=socket.SOCK_STREAM)
+                self._places[line] = places
+            family, kind, protocol, _, address = places[0]
+            sock = socket.socket(family, kind, protocol)
+        except OSError as error:
+            self._places.pop(line, None)
+            self._unsent(sending, line.no_connection(error))
+            return
+        sock.setblocking(False)
+        for option in keepalive_options():
+            with contextlib.suppress(OSError):
+                sock.setsockopt(*option)
+        wire = Wire(line, sock, sending, time.monotonic() + line.connect_timeout)
+        self._all.add(wire)
+        with contextlib.suppress(*_AGAIN):
+            try:
+                sock.connect(address)
+            except _AGAIN:
+                pass
+            except OSError as error:
+                self._fail_opening(wire, error)
+                return
+        self._selector.register(sock, _WRITE, wire)
+        self._next_scan = min(self._next_scan, wire.deadline)
+
+    def _go_on_opening(self, wire: Wire) -> None:
+        try:
+            if not isinstance(wire.sock, ssl.SSLSocket):
+                number = wire.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if number:
+                    raise OSError(number, os.strerror(number))
+                if wire.line.tls is not None:
+                    self._selector.unregister(wire.sock)
+                    wire.sock = wire.line.tls.wrap_socket(
+                        wire.sock,
+                        server_hostname=wire.line.host,
+                        do_handshake_on_connect=False,
+                        session=self._sessions.get(wire.line),
+                    )
+                    self._selector.register(wire.sock, _WRITE, wire)
+            if isinstance(wire.sock, ssl.SSLSocket):
+                wire.sock.do_handshake()
+        except ssl.SSLWantReadError:
+            self._selector.modify(wire.sock, _READ, wire)
+            return
+        except ssl.SSLWantWriteError:
+            self._selector.modify(wire.sock, _WRITE, wire)
+            return
+        except OSError as error:
+            self._fail_opening(wire, error)
+            return
+        wire.opening = False
+        self._selector.modify(wire.sock, _READ, wire)
+        self._write(wire)
+
+    def _fail_opening(self, wire: Wire, error: Exception) -> None:
+        sending = wire.sending
+        self._drop(wire)
+        places = self._places.get(wire.line)
+        if places:  # the next try takes the next address
+            places.append(places.pop(0))
+        assert sending is not None
+        self._unsent(sending, wire.line.no_connection(error))
+
+    def _write(self, wire: Wire) -> None:
+        sending = wire.sending
+        assert sending is not None
+        data = sending.address.signer.request(sending.body, self._now())
+        wire.reader = AnswerReader(RESPONSE_CAP)
+        sending.sent_at = now = time.monotonic()
+        wire.deadline = now + wire.line.read_timeout
+        if wire.deadline < self._next_scan:
+            self._next_scan = wire.deadline
+        try:
+            sent = wire.sock.send(data)
+        except _AGAIN:
+            sent = 0
+        except OSError as error:
+            self._end(wire, error)
+            return
+        if sent < len(data):
+            wire.rest = data[sent:]
+            self._selector.modify(wire.sock, _READ | _WRITE, wire)
+
+    def _flush(self, wire: Wire) -> None:
+        try:
+            while wire.rest:
+                # TLS wants the same bytes again that it could not send.
+                wire.rest = wire.rest[wire.sock.send(wire.rest) :]
+        except _AGAIN:
+            return
+        except OSError as error:
+            self._end(wire, error)
+            return
+        self._selector.modify(wire.sock, _READ, wire)
+
+    def _read(self, wire: Wire) -> None:
+        reader = wire.reader
+        try:
+            while True:
+                data = wire.sock.recv(_BLOCK)
+                if reader is None:  # nobody asked: the other end closes, or speaks out of turn
+                    self._drop(wire)
+                    return
+                if not data:
+                    self._end(wire, None if reader.ended() else ConnectionError("the connection was closed"))
+                    return
+                if reader.feed(data):
+                    self._end(wire, None)
+                    return
+        except _AGAIN:
+            return
+        except (OSError, NotHttp) as error:
+            if reader is not None and not reader.status:
+                reader.ended()
+            self._end(wire, error)
+
+    def _end(self, wire: Wire, why: Exception | None) -> None:
+        sending, reader = wire.sending, wire.reader
+        if reader is None or sending is None:
+            self._drop(wire)
+            return
+        wire.sending = wire.reader = None
+        if why is None and reader.keeps and not reader.over and not wire.rest:
+            wire.idle_since = sending.sent_at
+            self._free[wire.line].append(wire)
+            if wire.line.tls is not None and wire.line not in self._sessions:
+                self._keep_session(wire)
+        else:
+            self._drop(wire)
+        self._ended(sending, reader, None if why is None else wire.line.broken(why))
+
+    def _keep_session(self, wire: Wire) -> None:
+        """Keeps the TLS session, by which further connections open with less work."""
+        session = wire.sock.session if isinstance(wire.sock, ssl.SSLSocket) else None
+        if session is not None and session.has_ticket:
+            self._sessions[wire.line] = session
+
+    def _drop(self, wire: Wire) -> None:
+        self._all.discard(wire)
+        with contextlib.suppress(ValueError):
+            self._free[wire.line].remove(wire)
+        with contextlib.suppress(KeyError, ValueError, OSError):
+            self._selector.unregister(wire.sock)
+        with contextlib.suppress(OSError):
+            wire.sock.close()
+
+    def _look_at_clocks(self, now: float) -> None:
+        for wire in list(self._all):
+            if wire.sending is None:
+                if now - wire.idle_since > _IDLE:
+                    self._drop(wire)
+            elif now >= wire.deadline:
+                if wire.opening:
+                    self._fail_opening(wire, TimeoutError())
+                else:
+                    self._end(wire, TimeoutError())
+            else:
+                self._next_scan = min(self._next_scan, wire.deadline)

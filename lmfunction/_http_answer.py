@@ -1,0 +1,133 @@
+"""An HTTP answer read from the bytes of a connection, however they come cut.
+
+What a whole answer is follows RFC 9112: by Content-Length, by chunks, or up to the end of the connection. Whether it is
+an answer of Lambda's is for `_transport` to say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Final
+
+_HEAD_CAP: Final = 262_144
+_DRIED: Final = (204, 304)
+
+
+class NotHttp(Exception):  # noqa: N818 - says what came, and is translated by who reads
+    """What came is no answer of HTTP."""
+
+
+class AnswerReader:
+    """Reads one answer. `status` is 0 until its head is whole; `headers` has names in lower case.
+
+    `body` is what has come of it. `cap` is how many bytes a body may have: beyond it `over` is set, and reading ends.
+    """
+
+    __slots__ = ("_chunk", "_data", "_left", "body", "cap", "chunked", "headers", "keeps", "length", "over", "status")
+
+    def __init__(self, cap: int) -> None:
+        self.cap = cap
+        self._data = b""
+        self.status = 0
+        self.headers: Mapping[str, str] = {}
+        self.body = b""
+        self.length: int | None = None
+        self.chunked = False
+        self.keeps = True
+        self.over = False
+        self._chunk: bytearray | None = None
+        self._left = -1
+
+    def feed(self, data: bytes) -> bool:
+        """Takes bytes as they came; True when the answer is whole. Raises NotHttp."""
+        if self._data:
+            data = self._data + data
+        if not self.status:
+            end = data.find(b"\r\n\r\n")
+            if end < 0:
+                if len(data) > _HEAD_CAP or not b"HTTP/1."[: len(data)] == data[:7]:
+                    raise NotHttp
+                self._data = data
+                return False
+            self._read_head(data[:end])
+            data = data[end + 4 :]
+            if 100 <= self.status < 200:
+                self.status, self._data = 0, b""
+                return self.feed(data) if data else False
+        if self.chunked:
+            return self._feed_chunks(data)
+        if self.length is not None and len(data) >= self.length:
+            self.body, self._data = data[: self.length], b""
+            self.keeps = self.keeps and len(data) == self.length
+            return True
+        self.over = len(data) > self.cap or (self.length or 0) > self.cap
+        self._data = self.body = data
+        return self.over
+
+    def ended(self) -> bool:
+        """Whether an answer that ended with its connection is whole."""
+        self.keeps = False
+        if not self.status and b"\r\n" in self._data:  # a head that was cut still tells what stands in it
+            with contextlib.suppress(NotHttp):
+                self._read_head(self._data, cut=True)
+            return False
+        return bool(self.status) and not self.chunked and self.length is None
+
+    def _read_head(self, head: bytes, *, cut: bool = False) -> None:
+        first, *lines = head.decode("latin-1").split("\r\n")
+        if first[:7] != "HTTP/1." or not first[9:12].isdecimal():
+            raise NotHttp
+        self.status = int(first[9:12])
+        headers = {}
+        for line in lines:
+            name, colon, value = line.partition(":")
+            if not colon:
+                if cut:
+                    break
+                raise NotHttp
+            headers[name.lower()] = value.strip()
+        self.headers = headers
+        self.chunked = headers.get("transfer-encoding", "").lower().endswith("chunked")
+        length = headers.get("content-length", "")
+        if self.status in _DRIED:
+            self.length = 0
+        elif not self.chunked and length.isdecimal():
+            self.length = int(length)
+        connection = headers.get("connection", "").lower()
+        self.keeps = connection != "close" and (first[7] != "0" or connection == "keep-alive")
+        if self.chunked:
+            self._chunk = bytearray()
+
+    def _feed_chunks(self, data: bytes) -> bool:
+        """Takes chunks apart. `_left`: what is missing of one and its line end, -1 before its size, -2 at the end."""
+        assert self._chunk is not None
+        while True:
+            if self._left >= 0:
+                if len(data) < self._left:
+                    self._data = data
+                    self.over = len(self._chunk) + len(data) > self.cap
+                    return self.over
+                self._chunk += data[: self._left - 2]
+                if data[self._left - 2 : self._left] != b"\r\n":
+                    raise NotHttp
+                data, self._left = data[self._left :], -1
+            end = data.find(b"\r\n")
+            if end < 0:
+                self._data = data
+                return False
+            line, rest = data[:end], data[end + 2 :]
+            if self._left == -2:
+                data = rest
+                if not line:  # behind the trailers
+                    self.body, self._data, self.keeps = bytes(self._chunk), b"", self.keeps and not rest
+                    return True
+                continue
+            try:
+                size = int(line.partition(b";")[0], 16)
+            except ValueError:
+                raise NotHttp from None
+            data, self._left = rest, size + 2 if size else -2
+            if len(self._chunk) + size > self.cap:
+                self.over = True
+                return True

@@ -1,0 +1,290 @@
+"""Who sends the calls of one run: the HTTP engine, and threads with boto3 for what only boto3 can send.
+
+The caller's thread hands jobs over one by one (`send`), lets them go together (`ship`), and takes those that ended.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from lmfunction._batch import Batch
+from lmfunction._bulk_result import Item
+from lmfunction._cmdlets import Call
+from lmfunction._connection import Place
+from lmfunction._crew import Crew, Job
+from lmfunction._dispatch import scribe_of
+from lmfunction._door import Door
+from lmfunction._engine import Engine
+from lmfunction._http_engine import HttpEngine
+from lmfunction._journaling import KeptCall
+from lmfunction._kept_run import KeptRun
+from lmfunction._line import Line
+from lmfunction._receipts import CommonReceipt, Receipt
+from lmfunction._request import InvokeRequest
+from lmfunction._sending import Address, Sending
+from lmfunction._signing import Signer, SigningKey
+from lmfunction._traffic import Memory, Traffic
+from lmfunction._transport import Transport
+from lmfunction.errors import LMError, ServiceError
+
+_RENEWALS: Final = 3  # in a row without a success
+_MEMORY: Final = Memory(time.monotonic)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How a run's calls are delivered: whether what may have run is sent again, and where it is written down."""
+
+    at_least_once: bool = False
+    kept: KeptRun | None = None
+
+
+@dataclass
+class _Way:
+    """How to reach one place: by a line of our own, or (`reason` says why) by boto3 alone."""
+
+    place: Place
+    transport: Transport
+    line: Line | None
+    reason: str
+    key: SigningKey | None
+    addresses: dict[tuple[Any, ...], Address] = field(default_factory=dict)
+    signers: weakref.WeakSet[Signer] = field(default_factory=weakref.WeakSet)
+
+    def address(self, request: InvokeRequest) -> Address:
+        """Where `request` goes."""
+        name = (
+            request.function_name,
+            request.qualifier,
+            request.invocation_type,
+            request.log_type,
+            request.client_context,
+            request.tenant_id,
+            request.durable_execution_name,
+        )
+        found = self.addresses.get(name)
+        if found is None:
+            assert self.line is not None
+            assert self.key is not None
+            if len(self.addresses) > _ADDRESSES:
+                self.addresses.clear()
+            found = self.addresses[name] = Address.of(self.line, request, self.key)
+            self.signers.add(found.signer)
+        return found
+
+
+_ADDRESSES: Final = 2048
+
+
+class Senders:
+    """The senders of one run. At most `limit` calls are under way, in whatever way they go."""
+
+    def __init__(self, engine: Engine, door: Door, limit: int, delivery: Delivery, name: str) -> None:
+        self.engine = engine
+        self.door = door
+        self.limit = limit
+        self.delivery = delivery
+        self.name = name  # of what the window is remembered for
+        self.crew = Crew(engine, limit)
+        self.wired: HttpEngine | None = None
+        self.common: CommonReceipt | None = None
+        self.refused: ServiceError | None = None  # the credentials, and no others could be got
+        self._ways: dict[int, _Way] = {}  # by the identity of their transports, which are held for that
+        self._held: list[Transport] = []
+        self._batch: list[Sending] = []
+        self._ended: list[Job] = []
+        self._looked = time.monotonic()
+        self._renewals = 0
+
+    @property
+    def open(self) -> int:
+        """How many calls are under way."""
+        return len(self.crew.open) + (self.wired.in_flight if self.wired is not None else 0)
+
+    @property
+    def room(self) -> int:
+        """How many more calls may be handed over."""
+        others = len(self.crew.open)
+        if self.wired is None:
+            return self.limit - others
+        return min(self.wired.wants, self.limit - others) - len(self._batch)
+
+    def take_common(self, call: Call, batch: Batch) -> None:
+        """Learns of the first call of many that differ in their payload alone, where they can go so."""
+        if self.engine.hooks is not None or call.plan.once_key is not None or call.notices.talkative:
+            return
+        if call.plan.request.payload_slots or call.plan.request.context_slots:
+            return
+        try:
+            way = self._way(call.plan.place)
+        except LMError:
+            return  # told of the call itself
+        if way.line is not None:
+            address = way.address(call.plan.request)
+            self.common = CommonReceipt(call, self.engine, batch, way.transport, address)
+
+    def send_like_the_first(self, item: Item, *, stops: bool) -> bool:
+        """Takes a job that differs from the first in its payload alone; False when it does not. Raises LMError."""
+        assert self.common is not None
+        sending = self.common.sending(item, stops=stops)
+        if sending is None:
+            return False
+        self._batch.append(sending)
+        return True
+
+    def send(self, item: Item, call: Call) -> None:
+        """Takes a call."""
+        plan = call.plan
+        if self.engine.hooks is not None or plan.once_key is not None:
+            self._send_by_crew(item, call)
+            return
+        try:
+            way = self._way(plan.place)
+            if way.line is None:
+                self._send_by_crew(item, call)
+                return
+            call.verify(self.engine)
+            request, known = self.engine.connections.secrets.filled(plan.request, plan.place)
+            begun = scribe_of(plan, self.engine, call.notices.door).begun()
+        except LMError as error:
+            self._refuse(item, error)
+            self._ended.append(Job(item, call))
+            return
+        receipt = Receipt(call, self.engine, way.transport, known, begun)
+        stops = call.error_action(self.door) == "Stop"
+        self._batch.append(Sending(item, receipt, way.address(request), request.payload, stops=stops))
+
+    def ship(self) -> None:
+        """Lets what was taken go."""
+        batch, self._batch = self._batch, []
+        if not batch:
+            return
+        if self.common is not None:
+            alike = [sending for sending in batch if sending.call is self.common]
+            try:
+                self.common.begin(alike)
+            except LMError as error:
+                for sending in alike:
+                    self._refuse(sending.item, error)
+                    self._ended.append(Job(sending.item, self.common.call))
+                batch = [sending for sending in batch if sending.call is not self.common]
+        if self.wired is None:
+            policy = self.engine.policy
+            traffic = Traffic(self.limit, policy.random, policy.clock(), _MEMORY.recall(self.name))
+            kept = self.delivery.kept
+            ledger = None if kept is None else kept.journal
+            self.wired = HttpEngine(traffic, policy, ledger=ledger, at_least_once=self.delivery.at_least_once)
+        self.wired.submit(batch)
+
+    def take(self) -> list[Job]:
+        """The jobs that ended since the last time, each with its result or error in its item."""
+        ended, self._ended = self._ended, []
+        ended += self.crew.take()
+        if self.wired is None:
+            return ended
+        for sending in self.wired.take():
+            item, receipt = sending.item, sending.call
+            if sending.reply is not None:
+                item.result = receipt.answered(sending)
+                self._renewals = 0
+            else:
+                item.error = sending.error
+                receipt.failed(sending.error, sending)
+            ended.append(Job(item, receipt.call))
+        if self.common is not None:
+            self.common.write_down()
+        self._look_after_credentials()
+        return ended
+
+    def wait(self, seconds: float) -> None:
+        """Waits until there is something to take or to hand over, at most so long."""
+        if self.wired is not None and self.wired.in_flight:
+            self.wired.wait(min(seconds, 0.02) if self.crew.open else seconds)
+        elif not self._ended:
+            self.crew.wait(seconds)
+
+    def stop_sending(self) -> None:
+        """Lets nothing more be sent, not even again."""
+        self.crew.stopped.set()
+        if self.wired is not None:
+            self.wired.stop_sending()
+
+    def abandon(self) -> list[Item]:
+        """Ends at once; gives the items whose calls are under way."""
+        under_way = self.crew.abandon()
+        if self.wired is not None:
+            under_way += [sending.item for sending in self.wired.abandon()]
+        self.crew.stopped.set()
+        return under_way
+
+    def dismiss(self) -> None:
+        """Lets everybody go; what is under way is heard of no more."""
+        self.crew.dismiss()
+        if self.wired is not None:
+            self.wired.abandon()
+            _MEMORY.keep(self.name, self.wired.traffic.window)
+        if self.common is not None:
+            self.common.close()
+
+    def _send_by_crew(self, item: Item, call: Call) -> None:
+        kept = self.delivery.kept
+        self.crew.send(Job(item, call if kept is None else KeptCall(call, item, kept)))
+
+    def _refuse(self, item: Item, error: LMError) -> None:
+        item.error = error
+        if self.delivery.kept is not None:
+            self.delivery.kept.refuse(item.index, error)
+
+    def _way(self, place: Place) -> _Way:
+        """The way to `place`. Raises LMError where its credentials cannot be got."""
+        transport = self.engine.connections.transport(place)
+        found = self._ways.get(id(transport))
+        if found is None:
+            line = transport.line() if isinstance(transport, Transport) else ""
+            if isinstance(line, Line):
+                key = SigningKey(transport.credential(), line.region)
+                found = _Way(place, transport, line, "", key)
+            else:
+                found = _Way(place, transport, None, line, None)
+                self._tell_why(line)
+            self._ways[id(transport)] = found
+            self._held.append(transport)
+        return found
+
+    def _tell_why(self, reason: str) -> None:
+        if reason and reason not in self.engine.told:
+            self.engine.told.add(reason)
+            self.door.tell("warning", f"Calls are sent by boto3 in threads, which is slower: {reason}.")
+
+    def _look_after_credentials(self) -> None:
+        """Renews what the requests are signed with: before it ends, or because it is no longer taken."""
+        assert self.wired is not None
+        now = time.monotonic()
+        expired = self.wired.expired
+        if expired is None and now - self._looked < 1.0:
+            return
+        self._looked = now
+        changed = []
+        try:
+            for way in self._ways.values():
+                if way.line is None:
+                    continue
+                if expired is not None:
+                    way.transport = self.engine.connections.renewed(way.place)
+                assert way.key is not None
+                credential = way.transport.credential()
+                if credential != way.key.credential:
+                    way.key = SigningKey(credential, way.line.region)
+                    changed += [(signer, way.key) for signer in way.signers]
+        except LMError as error:
+            if expired is not None:
+                expired.__cause__ = error
+        if changed and self._renewals < _RENEWALS:
+            self._renewals += expired is not None
+            self.wired.sign_with(changed)
+        elif expired is not None:
+            self.refused = expired
+            self.wired.stop_sending()

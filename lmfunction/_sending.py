@@ -1,0 +1,75 @@
+"""One call on its way through the HTTP engine, and where calls of its kind go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from lmfunction._line import Line
+from lmfunction._model import Attempt
+from lmfunction._request import InvokeRequest
+from lmfunction._signing import Signer, SigningKey
+from lmfunction._transport import Reply
+from lmfunction.errors import LMError
+
+
+@dataclass
+class Address:
+    """What many calls have in common: the way, and the head of their requests but for what a body changes."""
+
+    line: Line
+    signer: Signer
+
+    @classmethod
+    def of(cls, line: Line, request: InvokeRequest, key: SigningKey) -> Address:
+        """Where `request` goes, and every other one that differs in its payload alone."""
+        return cls(line, Signer(line.host_header, line.path(request), line.query(request), line.headers(request), key))
+
+
+class Sending:
+    """One call: what is to be sent, and after it ended either its `reply` or its `error`.
+
+    `stops`: its failure ends the run. `item` and `call` are the caller's own. `seconds` is the caller's time over all
+    tries.
+    """
+
+    __slots__ = (
+        "address",
+        "attempts",
+        "began",
+        "body",
+        "call",
+        "deadline",
+        "error",
+        "intended",
+        "item",
+        "last_wait",
+        "not_before",
+        "reply",
+        "seconds",
+        "sent_at",
+        "started",
+        "stops",
+        "throttles",
+        "tries",
+    )
+
+    def __init__(self, item: Any, call: Any, address: Address, body: bytes, *, stops: bool) -> None:
+        self.item = item
+        self.call = call
+        self.address = address
+        self.body = body
+        self.stops = stops
+        self.reply: Reply | None = None
+        self.error: LMError | None = None
+        self.attempts: tuple[Attempt, ...] = ()  # empty after a first try that was answered
+        self.seconds = 0.0
+        self.began = 0.0  # by the policy's clock, when it was first sent
+        self.deadline = 0.0
+        self.started = 0.0  # of this try
+        self.sent_at = 0.0
+        self.tries = 0  # those that count as attempts
+        self.throttles = 0
+        self.last_wait = 0.0
+        self.not_before = 0.0
+        self.intended = False

@@ -1,0 +1,103 @@
+"""Signature Version 4 for many requests to one place: what stays the same is worked out once, the rest a request.
+
+The signature is botocore's, byte for byte (a test compares). A request costs two SHA-256 and one HMAC; the signing key
+is made once a day and credential, the lines before the payload's digest once a second.
+Source: "Signature Version 4 signing process" of the AWS documentation, botocore's `SigV4Auth`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from lmfunction._auth import Credential
+
+_UNSIGNED = frozenset(["expect", "transfer-encoding", "user-agent", "x-amzn-trace-id"])
+
+
+class SigningKey:
+    """The key that one credential signs with in one region; `of_day` makes it anew when the day changes."""
+
+    def __init__(self, credential: Credential, region: str, service: str = "lambda") -> None:
+        self.credential = credential
+        self.region = region
+        self.service = service
+        self._day = ""
+        self._key = b""
+
+    def of_day(self, day: str) -> bytes:
+        """The key for `day` (YYYYMMDD)."""
+        if day != self._day:
+            key = f"AWS4{self.credential.secret_key}".encode()
+            for part in (day, self.region, self.service, "aws4_request"):
+                key = hmac.digest(key, part.encode(), "sha256")
+            self._day, self._key = day, key
+        return self._key
+
+
+class Signer:
+    """Whole signed HTTP requests by POST to one path. Not to be used by two threads at once."""
+
+    def __init__(self, host: str, path: str, query: str, headers: Mapping[str, str], key: SigningKey) -> None:
+        self.host = host
+        self.path = path
+        self.query = query
+        self.headers = dict(headers)
+        self._canonical_path = _canonical(path)
+        self.use(key)
+
+    def use(self, key: SigningKey) -> None:
+        """Signs with another key from now on."""
+        self._key = key
+        self._second = -1
+        token = key.credential.session_token
+        sent = {**self.headers, **({"X-Amz-Security-Token": token} if token else {})}
+        self._signed = {name.lower(): " ".join(value.split()) for name, value in sent.items()}
+        self._signed = {name: value for name, value in self._signed.items() if name not in _UNSIGNED}
+        self._signed["host"] = self.host
+        self._sent = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
+
+    def request(self, body: bytes, now: float) -> bytes:
+        """The request's bytes, signed for `now` (seconds since 1970)."""
+        second = int(now)
+        if second != self._second:
+            self._prepare(second)
+        digest = hashlib.sha256(self._before_digest + hashlib.sha256(body).hexdigest().encode()).hexdigest()
+        signature = hmac.digest(self._day_key, self._to_sign + digest.encode(), "sha256").hex()
+        return b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (self._head, signature.encode(), len(body), body)
+
+    def _prepare(self, second: int) -> None:
+        moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
+        day = moment[:8]
+        key = self._key
+        self._day_key = key.of_day(day)
+        scope = f"{day}/{key.region}/{key.service}/aws4_request"
+        signed = {**self._signed, "x-amz-date": moment}
+        names = sorted(signed)
+        lines = "".join(f"{name}:{signed[name]}\n" for name in names)
+        listed = ";".join(names)
+        self._before_digest = f"POST\n{self._canonical_path}\n{self.query}\n{lines}\n{listed}\n".encode()
+        self._to_sign = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n".encode()
+        target = f"{self.path}?{self.query}" if self.query else self.path
+        self._head = (
+            f"POST {target} HTTP/1.1\r\nHost: {self.host}\r\nAccept-Encoding: identity\r\n{self._sent}"
+            f"X-Amz-Date: {moment}\r\n"
+            f"Authorization: AWS4-HMAC-SHA256 Credential={key.credential.access_key}/{scope}, "
+            f"SignedHeaders={listed}, Signature="
+        ).encode("latin-1")
+        self._second = second
+
+
+def _canonical(path: str) -> str:
+    """The path as it is signed: without empty and dot segments, and quoted once more."""
+    kept: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            kept = kept[:-1]
+        elif part not in ("", "."):
+            kept.append(part)
+    end = "/" if path.endswith("/") and kept else ""
+    return quote(f"/{'/'.join(kept)}{end}", safe="/~")

@@ -1,0 +1,151 @@
+"""How many calls may be under way, and when the next may go: what a run learns of throttling.
+
+The window of calls under way grows with each success, first by two, after the first refusal by one a round trip, and
+shrinks by a fifth, at most once a round trip, when Lambda says that too many run at once. Said too many come a second,
+the rate is halved instead. A call refused so did not run: it goes to the back of the queue and waits its turn, however
+often. Everything is of one thread, and told the time by its caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+FIRST_WINDOW: Final = 10
+LONGEST: Final = 20.0  # seconds between two tries
+BASE: Final = 0.2
+RETRY_AFTER_CAP: Final = 60.0
+REMEMBERED: Final = 600.0  # seconds that a good window is believed in
+NO_SUCCESS: Final = 300.0  # seconds without a success after which people are told
+_SHRINK: Final = 0.8
+_BY_RATE: Final = frozenset(
+    [
+        "FunctionInvocationRateLimitExceeded",
+        "ReservedFunctionInvocationRateLimitExceeded",
+        "CallerRateLimitExceeded",
+    ]
+)
+_SNAPSHOT: Final = "ConcurrentSnapshotCreateLimitExceeded"
+_SNAPSHOT_HOLD: Final = (5.0, 30.0)
+_REPEATS: Final = 0.1  # resends of other refusals, as a share of the successes
+_SPARE_REPEATS: Final = 10.0
+
+
+@dataclass
+class Memory:
+    """The last good window of each function, for ten minutes; of this process only."""
+
+    clock: Callable[[], float]
+
+    def __post_init__(self) -> None:
+        self._kept: dict[str, tuple[float, float]] = {}
+
+    def recall(self, name: str) -> float | None:
+        """The window that was good for `name`, when that is not long ago."""
+        at, window = self._kept.get(name, (-REMEMBERED, 0.0))
+        return window if self.clock() - at < REMEMBERED and window else None
+
+    def keep(self, name: str, window: float) -> None:
+        """Keeps a window that was good."""
+        self._kept[name] = (self.clock(), window)
+
+
+class Traffic:
+    """The window of one run. Times are in seconds of the caller's clock; `random` gives 0 to 1."""
+
+    def __init__(self, limit: int, random: Callable[[], float], now: float, window: float | None = None) -> None:
+        self.limit = limit
+        self.window = min(float(limit), window or FIRST_WINDOW)
+        self._random = random
+        self._slow_start = window is None
+        self._latency = 0.0
+        self._shrunk = -1e9
+        self.held_until = -1e9
+        self._rate: float | None = None  # calls a second, once Lambda has said that they are too many
+        self._tokens = 0.0
+        self._filled = now
+        self._in_a_row = 0
+        self._spare = _SPARE_REPEATS
+        self._recent = 0
+        self._recent_since = now
+        self.last_success = now
+        self.throttled_count = 0
+
+    def room(self, in_flight: int, now: float) -> int:
+        """How many more calls may go now."""
+        if now < self.held_until:
+            return 0
+        free = int(self.window) - in_flight
+        if self._rate is None or free <= 0:
+            return free
+        self._tokens = min(self._tokens + (now - self._filled) * self._rate, max(self._rate / 10, 1.0))
+        self._filled = now
+        return min(free, int(self._tokens))
+
+    def wakes_at(self, now: float) -> float:
+        """When room is there again, as far as the time decides it."""
+        if now < self.held_until:
+            return self.held_until
+        if self._rate is not None and self._tokens < 1:
+            return now + (1 - self._tokens) / self._rate
+        return now
+
+    def went(self, count: int, now: float) -> None:
+        """Takes note of calls that went."""
+        if self._rate is not None:
+            self._tokens -= count
+            return
+        if now - self._recent_since > 1.0:
+            self._recent, self._recent_since = 0, now
+        self._recent += count
+
+    def succeeded(self, latency: float, now: float) -> None:
+        """Takes note of a call that Lambda took."""
+        self._latency = latency if not self._latency else 0.9 * self._latency + 0.1 * latency
+        self._in_a_row = 0
+        self.last_success = now
+        self._spare = min(self._spare + _REPEATS, 1000.0)
+        if self.window < self.limit:
+            self.window = min(self.window + (2.0 if self._slow_start else 1.0 / self.window), float(self.limit))
+        if self._rate is not None:
+            self._rate += 0.5 / max(self._rate * max(self._latency, 0.01), 1.0)
+
+    def throttled(self, reason: str | None, retry_after: float | None, now: float) -> None:
+        """Takes note of a 429 and its reason."""
+        self.throttled_count += 1
+        self._in_a_row += 1
+        self._slow_start = False
+        hold = min(retry_after or 0.0, RETRY_AFTER_CAP)
+        if reason == _SNAPSHOT:
+            low, high = _SNAPSHOT_HOLD
+            hold = max(hold, low + self._random() * (high - low))
+        elif reason in _BY_RATE:
+            self._halve_rate(now)
+        elif now - self._shrunk >= max(self._latency, 0.001):
+            self.window = max(1.0, self.window * _SHRINK)
+            self._shrunk = now
+        if self.window == 1.0 and self._in_a_row > 1:
+            # Nothing gets through: one try now and then finds out when that changes.
+            hold = max(hold, min(LONGEST, BASE * 2.0 ** min(self._in_a_row, 64)))
+        self.held_until = max(self.held_until, now + hold)
+
+    def pause(self, tries: int) -> float:
+        """How long a call that was refused for the `tries`-th time waits before its next."""
+        return self._random() * min(LONGEST, BASE * 2.0 ** min(tries, 64))
+
+    def may_repeat(self) -> bool:
+        """Whether one more refusal that is no throttling may be answered by another try; it is taken from a budget."""
+        if self._spare < 1:
+            return False
+        self._spare -= 1
+        return True
+
+    def _halve_rate(self, now: float) -> None:
+        if now - self._shrunk < max(self._latency, 0.001):
+            return
+        self._shrunk = now
+        if self._rate is None:
+            self._rate = max(self._recent / max(now - self._recent_since, 0.05), 2.0)
+            self._tokens, self._filled = 0.0, now
+        self._rate = max(self._rate / 2, 0.05)
