@@ -218,10 +218,14 @@ def canonical_request(request: Request, signed_headers: str, body_hash: str) -> 
     """The canonical request of Signature Version 4: the path is encoded once more, as for every service but S3."""
     path, _, query = request.target.partition("?")
     headers = request.headers
-    lines = "".join(f"{name}:{_BLANKS.sub(' ', headers.get(name, ''))}\n" for name in signed_headers.split(";"))
+    lines = "".join([f"{name}:{_folded(headers.get(name, ''))}\n" for name in signed_headers.split(";")])
     return (
         f"{request.method}\n{_canonical_path(path)}\n{_canonical_query(query)}\n{lines}\n{signed_headers}\n{body_hash}"
     )
+
+
+def _folded(value: str) -> str:
+    return _BLANKS.sub(" ", value) if "  " in value else value
 
 
 @functools.lru_cache(maxsize=256)

@@ -168,6 +168,17 @@ class Connection(asyncio.Protocol):
         self._advance()
 
     @property
+    def at_rest(self) -> bool:
+        """Whether nothing of a request or an answer is under way."""
+        return not (self._answering or self._buffer or self._request is not None or self._finished)
+
+    def begin_answer(self, *, after: bytes) -> None:
+        """Has the next reply go out behind the bytes `after`, to requests that were read elsewhere."""
+        self._out.append(after)
+        self._keep_alive = self._answering = True
+        self.deadline = _FOREVER
+
+    @property
     def closed(self) -> bool:
         """Whether the client has gone."""
         return self._transport is None

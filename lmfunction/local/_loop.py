@@ -27,6 +27,7 @@ from typing import Any, NoReturn
 _API = os.environ["AWS_LAMBDA_RUNTIME_API"]
 _BASE = "/2018-06-01/runtime"
 _NEXT = f"GET {_BASE}/invocation/next HTTP/1.1\r\nHost: {_API}\r\n\r\n".encode()
+_ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"status":"OK"}\n'
 _F_SETSIG = 10  # fcntl.h of Linux; Python has no name for it
 # Since Python 3.12, AWS's runtime writes characters as they are.
 _ENSURE_ASCII = os.environ.get("AWS_EXECUTION_ENV", "") in {f"AWS_Lambda_python3.{n}" for n in range(12)}
@@ -364,6 +365,15 @@ class RuntimeApi:
         body, self._buffer = self._buffer[start:stop], self._buffer[stop:]
         return headers, body
 
+    def confirm(self) -> None:
+        """The server's word that it has taken an answer."""
+        if not self._buffer:
+            self._fill()
+        if self._buffer.startswith(_ACCEPTED):
+            self._buffer = self._buffer[len(_ACCEPTED) :]
+        else:
+            self.receive()
+
     def _fill(self) -> None:
         data = self._socket.recv(65_536)
         if not data:
@@ -447,7 +457,7 @@ def main() -> NoReturn:
     while True:
         api.send(answer + _NEXT)
         if answer:
-            api.receive()
+            api.confirm()
         headers, body = api.receive()
         _current_request = headers["lambda-runtime-aws-request-id"]
         _current_tenant = headers.get("lambda-runtime-aws-tenant-id")

@@ -10,11 +10,12 @@ import json
 import re
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from lmfunction import _wire
 from lmfunction.local._addresses import LOOPBACK, foreign_fault, hosts_of
-from lmfunction.local._connection import Listener
+from lmfunction.local._connection import Connection, Listener
 from lmfunction.local._http import Answer, Limits, Request
 from lmfunction.local._invocation import Invocation, deadline_ms
 from lmfunction.local._streaming import StreamedResponse, reported_error
@@ -22,6 +23,14 @@ from lmfunction.local._streaming import StreamedResponse, reported_error
 _NEXT: Final = "/2018-06-01/runtime/invocation/next"
 _INIT_ERROR: Final = "/2018-06-01/runtime/init/error"
 _RESULT: Final = re.compile(r"/2018-06-01/runtime/invocation/(?P<id>[0-9a-f-]{36})/(?P<kind>response|error)")
+# What our own loops send in one piece: a result and, behind its body, the next poll.
+_RESULT_AND_POLL: Final = re.compile(
+    rb"POST /2018-06-01/runtime/invocation/([0-9a-f-]{36})/(response|error) HTTP/1\.1\r\n"
+    rb"Host: ([\d.:]+)\r\nContent-Length: (\d{1,7})\r\n\r\n"
+)
+_ACCEPTED_BYTES: Final = (
+    b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"status":"OK"}\n'
+)
 _MODE: Final = "lambda-runtime-function-response-mode"
 _JSON: Final = (("Content-Type", "application/json"),)
 _ACCEPTED: Final = Answer(202, _JSON, b'{"status":"OK"}\n')
@@ -64,10 +73,12 @@ class RuntimeApi:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
         self._poll: Callable[[Answer], None] | None = None
-        self._listener = Listener(self, _LIMITS, hold_pipelined=True)
+        self._listener = _RuntimeListener(self, _LIMITS, hold_pipelined=True)
         listening = socket.create_server((LOOPBACK, 0), backlog=4)
         self._port: int = listening.getsockname()[1]
         self._hosts = hosts_of(self._port)
+        self._host = self.address.encode()
+        self._poll_bytes = f"GET {_NEXT} HTTP/1.1\r\nHost: {self.address}\r\n\r\n".encode()
         self._listening = listening
         self._server: asyncio.Server | None = None
         self._starting = asyncio.get_running_loop().create_task(self._serve())
@@ -142,11 +153,27 @@ class RuntimeApi:
                 return _UNKNOWN
         return _wire.SYNC_RESPONSE_LIMIT
 
+    def take_result_and_poll(self, data: bytes) -> bool:
+        """Takes a result when `data` is that and the next poll, as our own loops write them; else leaves it be."""
+        found = _RESULT_AND_POLL.match(data)
+        if found is None or found[3] != self._host:
+            return False
+        start = found.end()
+        stop = start + int(found[4])
+        if stop - start > _wire.SYNC_RESPONSE_LIMIT or data[stop:] != self._poll_bytes:
+            return False
+        request_id, error = found[1].decode(), found[2] == b"error"
+        return self._sandbox.process_responds(request_id, data[start:stop], error=error, oversized=False)
+
+    def wait_for_event(self, reply: Callable[[Answer], None]) -> None:
+        """The process polls: `reply` is how it gets its next event."""
+        self._poll = reply
+        self._sandbox.process_polls(self)
+
     def answer(self, request: Request, reply: Callable[[Answer], None]) -> None:
         """Answers one request of the runtime."""
         if request.target == _NEXT and request.method == "GET":
-            self._poll = reply
-            self._sandbox.process_polls(self)
+            self.wait_for_event(reply)
         elif request.sink is not None:
             self._sandbox.process_has_streamed(request.route, reported_error(request.trailers or {}))
             reply(_ACCEPTED)
@@ -164,6 +191,36 @@ class RuntimeApi:
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._listener.connection, sock=self._listening)
+
+
+@dataclass(slots=True)
+class _RuntimeListener(Listener):
+    """The listener of a Runtime API."""
+
+    def connection(self) -> Connection:
+        """A protocol for a new connection."""
+        return _RuntimeConnection(self)
+
+
+class _RuntimeConnection(Connection):
+    """A runtime's connection, with a short way for the two requests that come with every invocation.
+
+    They are what they are elsewhere, and answered alike; only, they are recognised as a whole and not taken apart,
+    which saves a third of the server's work.
+    """
+
+    def __init__(self, listener: _RuntimeListener) -> None:
+        super().__init__(listener)
+        assert isinstance(listener.application, RuntimeApi)
+        self._api = listener.application
+
+    def data_received(self, data: bytes) -> None:
+        """Takes bytes in and answers every request that is complete."""
+        if not self.at_rest or not self._api.take_result_and_poll(data):
+            super().data_received(data)
+        elif not self.closed:
+            self.begin_answer(after=_ACCEPTED_BYTES)
+            self._api.wait_for_event(self._reply)
 
 
 def _error(status: int, kind: str, message: str) -> Answer:

@@ -1,9 +1,8 @@
 """The embedded Lambda against serverless-offline and MiniStack: warm echo, large payloads, cold start, memory.
 
 All that can be installed run at the same time and are loaded in turns, one at a time, so that whatever else the
-machine does hits all of them; a ratio is the median over the turns. Warm figures are for the shipped function `echo`
-and, for the peers, one that does the same. Budgets: 3,500/s on one connection and 1.3 x serverless-offline; 7,000/s
-on eight and 1 x; cold start 60 ms; idle server 30 MB.
+machine does hits all of them; a ratio is the median over the turns. Budgets: 3,500/s on one connection and 1.3 x
+serverless-offline; 7,000/s on eight and 1 x; cold start 60 ms; idle server 30 MB.
 
 `python bench_local.py [SECONDS]`: how long each load lasts, 2 unless given.
 """
@@ -72,8 +71,7 @@ def in_turns(endpoints: list[Endpoint], body: bytes, connections: int, seconds: 
     loads: dict[str, list[Load]] = {e.name: [] for e in endpoints}
     for turn in range(TURNS + 1):
         for endpoint in endpoints:
-            name = "echo" if endpoint is endpoints[0] else FUNCTIONS[0]
-            request = endpoint.request(name, body)
+            request = endpoint.request(FUNCTIONS[0], body)
             try:
                 load = run_load(endpoint.port, request, connections=connections, seconds=seconds if turn else 0.5)
             except (RuntimeError, subprocess.SubprocessError) as e:

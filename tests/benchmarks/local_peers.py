@@ -31,7 +31,6 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 
 from lmfunction.local._child import Embedded, start_embedded
-from lmfunction.local._settings import LocalFunction, Settings
 
 HANDLER = "def handler(event, context):\n    return event\n"
 FUNCTIONS = tuple(f"echo{i}" for i in range(6))
@@ -58,12 +57,10 @@ class Endpoint:
 @contextmanager
 def ours() -> Iterator[Endpoint]:
     """The embedded Lambda."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "handler.py").write_text(HANDLER)
-        functions = tuple(LocalFunction(name, folder, "handler.handler") for name in FUNCTIONS)
-        with start_embedded(settings=Settings(functions=functions)) as server:
-            port = int(server.url.rsplit(":", 1)[1])
-            yield Endpoint("lmfunction", port, server.pid, lambda name, body: _signed(server, name, body))
+    with start_embedded() as server:
+        port = int(server.url.rsplit(":", 1)[1])
+        _create_functions(server.url, server.access_key, server.secret_key)
+        yield Endpoint("lmfunction", port, server.pid, lambda name, body: _signed(server, name, body))
 
 
 @contextmanager
@@ -115,7 +112,7 @@ def ministack() -> Iterator[Endpoint]:
     (port,) = _free_ports(1)
     variables = {"GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "LAMBDA_EXECUTOR": "local"}
     with _running([str(program)], folder, variables, port) as pid:
-        _create_functions(f"http://127.0.0.1:{port}")
+        _create_functions(f"http://127.0.0.1:{port}", "test", "test")
         yield Endpoint("MiniStack", port, pid, lambda name, body: _plain(port, name, body))
 
 
@@ -149,7 +146,7 @@ def _to_bytes(path: str, headers: dict[str, str], body: bytes) -> bytes:
     return f"POST {path} HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def _create_functions(url: str) -> None:
+def _create_functions(url: str, access_key: str, secret_key: str) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("handler.py", HANDLER)
@@ -157,8 +154,8 @@ def _create_functions(url: str) -> None:
         "lambda",
         endpoint_url=url,
         region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
         config=Config(retries={"total_max_attempts": 1}),
     )
     common: dict[str, Any] = {"Role": "arn:aws:iam::000000000000:role/any", "Runtime": RUNTIME}
