@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lmfunction._explain import FunctionFailure
     from lmfunction._model import InvokeResult
     from lmfunction._request import InvokeRequest
+    from lmfunction._stream_result import StreamResult
     from lmfunction._wire import Report
 
 _MEANING: Final = {202: "queued, its answer is not awaited", 204: "allowed, not run"}
@@ -67,6 +68,22 @@ def result_card(result: InvokeResult) -> Card:
     )
 
 
+def stream_card(result: StreamResult, so_far: str) -> Card:
+    """The card of an answer that is still coming, or that broke off."""
+    facts = (str(result.status_code), f"{so_far} so far", result.request.target.region)
+    return Card(
+        tone=Tone.FAILED if result.over else Tone.INFO,
+        status="BROKE OFF" if result.over else "STREAMING",
+        title=result.request.label,
+        facts=(*facts, *((f"RequestId {result.request_id}",) if result.request_id else ())),
+        sections=(
+            Section("Read it", [("Text", "for text in r: ..."), ("Bytes", "for data in r.raw: ...")], "pairs"),
+            Section("Request", _request_pairs(result.request), "pairs", open=False),
+        ),
+        redaction=result.redaction,
+    )
+
+
 def plan_card(
     request: InvokeRequest, account: str, endpoint: str, redaction: Redaction = NONE, *, arn: str | None = None
 ) -> Card:
@@ -96,7 +113,8 @@ def _outcome_sections(result: InvokeResult) -> tuple[Section, ...]:
     if result.error is None:
         if not result.raw_payload:
             return ()
-        return (Section("Payload", result.payload, "data", more=more, size=length, path=place),)
+        seen = getattr(result, "payload_shown", False)  # while it came
+        return (Section("Payload", result.payload, "data", open=not seen, more=more, size=length, path=place),)
     failure = result.error
     told = failure_told(failure, result.redaction)
     sections = [Section("Error", f"{told}\n{failure.hint}" if failure.hint else told, "text", more="r.error")]

@@ -176,6 +176,8 @@ class _Desk:
         values = {name: bound.value for name, bound in bindings.values.items()}
         runner = _runners.runner_of(cmdlet)
         door = replace(self.door, defaults=self.defaults)
+        if rest:
+            door = replace(door, live=Door.live)  # what goes on to other stages is not what is shown
         try:
             made = cmdlet_stage(cmdlet, values, self.engine, self.door, self.on_result, runner) if rest else None
             following = self.stages([made] if made else [], rest)[1:]

@@ -11,13 +11,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from lmfunction._audit import Entry as AuditEntry
+from lmfunction._audit import Audits
+from lmfunction._audit import Entry as Audited
 from lmfunction._audit_record import REFUSED, REPLAYED, WHAT_IF, of_request
 from lmfunction._client import Again, Plan
 from lmfunction._connection import Place
 from lmfunction._door import Door
 from lmfunction._engine import Engine
-from lmfunction._history import Entry
+from lmfunction._history import Entry as History
 from lmfunction._intent import Intent
 from lmfunction._model import InvokeResult
 from lmfunction._once import Once
@@ -25,6 +26,29 @@ from lmfunction._table import INVOKE
 from lmfunction.errors import GuardError
 
 T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Writing:
+    """A call that has been written down as begun; one of the two is called when it is over."""
+
+    entry: History
+    audits: Audits | None = None
+    begun: Audited | None = None
+    warn: Callable[[str], None] = lambda _: None
+
+    def answered(self, answer: Any) -> None:
+        """It brought an answer."""
+        if self.audits is not None:
+            self.audits.answered(self.begun, answer, self.warn)
+        self.entry.answered(answer)
+        self.entry.__exit__(None, None, None)
+
+    def failed(self, error: BaseException) -> None:
+        """It brought none."""
+        if self.audits is not None:
+            self.audits.failed(self.begun, error, self.warn)
+        self.entry.__exit__(type(error), error, error.__traceback__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +69,31 @@ class Scribe:
 
         Raises what `send` raises, and GuardError where the audit is required and cannot be written.
         """
-        with self.engine.history.entry(**self._facts()) as entry:
-            answer = self._written_down(send)
-            entry.answered(answer)
+        writing = self.begin()
+        try:
+            answer = send()
+        except BaseException as error:
+            writing.failed(error)
+            raise
+        writing.answered(answer)
         return answer
+
+    def begin(self) -> Writing:
+        """Writes down that a call begins, whose end is told to what is returned.
+
+        Raises GuardError where the audit is required and cannot be written.
+        """
+        entry = self.engine.history.entry(**self._facts())
+        entry.__enter__()
+        audits = self.engine.audits
+        if audits is None or self.place.profile.audit is None:
+            return Writing(entry)
+        try:
+            begun = audits.begin(self.place, self._everything(), self._warn)
+        except BaseException as error:
+            Writing(entry).failed(error)
+            raise
+        return Writing(entry, audits, begun, self._warn)
 
     def ended(self, at: float, found: InvokeResult | BaseException) -> None:
         """Keeps a call that ended at `at` (seconds since 1970) in the session's history alone."""
@@ -57,28 +102,6 @@ class Scribe:
             if isinstance(found, BaseException):
                 raise found
             entry.answered(found)
-
-    def begun(self) -> Begun:
-        """Writes down that the call begins; what is given takes how it ends. Raises GuardError as `around` does."""
-        entry = self.engine.history.entry(**self._facts())
-        entry.__enter__()
-        audits = self.engine.audits
-        if audits is None or self.place.profile.audit is None:
-            return Begun(self, entry, None)
-        return Begun(self, entry, audits.begin(self.place, self._everything(), self._warn))
-
-    def _written_down(self, send: Callable[[], T]) -> T:
-        audits = self.engine.audits
-        if audits is None or self.place.profile.audit is None:
-            return send()
-        entry = audits.begin(self.place, self._everything(), self._warn)
-        try:
-            answer = send()
-        except BaseException as error:
-            audits.failed(entry, error, self._warn)
-            raise
-        audits.answered(entry, answer, self._warn)
-        return answer
 
     def note(self, outcome: str, **more: Any) -> None:
         """Writes down what is not sent."""
@@ -122,28 +145,6 @@ class Scribe:
 
     def _warn(self, text: str) -> None:
         self.door.tell("warning", text)
-
-
-@dataclasses.dataclass(frozen=True)
-class Begun:
-    """A call that has been written down as begun, and that ends elsewhere."""
-
-    scribe: Scribe
-    entry: Entry
-    audit: AuditEntry | None
-
-    def answered(self, result: InvokeResult) -> None:
-        """Writes down what it brought."""
-        self.entry.answered(result)
-        self.entry.__exit__(None, None, None)
-        if self.scribe.engine.audits is not None:
-            self.scribe.engine.audits.answered(self.audit, result, self.scribe._warn)
-
-    def failed(self, error: BaseException) -> None:
-        """Writes down why it brought nothing."""
-        self.entry.__exit__(type(error), error, None)
-        if self.scribe.engine.audits is not None:
-            self.scribe.engine.audits.failed(self.audit, error, self.scribe._warn)
 
 
 def scribe_of(plan: Plan, engine: Engine, door: Door) -> Scribe:

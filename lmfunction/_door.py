@@ -7,11 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from lmfunction._live_text import LiveText
 from lmfunction._progress import Viewers
 from lmfunction._scope import Scope
 from lmfunction.errors import LMError
 
 Level = Literal["warning", "verbose", "error"]
+
+
+def _nobody(*_: Any) -> Viewers:
+    return ()
 
 
 class Nothing(enum.Enum):
@@ -44,6 +49,8 @@ class Door:
     `defaults` are what the door's own settings give to parameters.
     `progress` gives those who are shown how a wait goes on, in the thread that asks; `progress_action` says whether
     they are when the line does not.
+    `live` gives those who see a streamed answer while it comes, from the text and what hides parts of it. `streams`:
+    such an answer is handed out at once, and read by who gets it.
     `shows_failures` when a failed function's card is the door's business, so that the value need not show it again.
     """
 
@@ -61,3 +68,5 @@ class Door:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     progress: Callable[[], Viewers] = tuple
     progress_action: str = "Continue"
+    live: Callable[[LiveText, Callable[[str], str]], Viewers] = _nobody
+    streams: bool = False

@@ -1,73 +1,83 @@
-"""The answer of InvokeWithResponseStream, collected: all chunks of the payload, then how the function ended."""
+"""The events of InvokeWithResponseStream as boto3 gives them: bits of the payload, then how the function ended."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from lmfunction._connection import Place
-from lmfunction._explain import explain
-from lmfunction._model import InvokeResult
-from lmfunction._request import InvokeRequest, Target
+from lmfunction._explain import FunctionFailure, explain
+from lmfunction._stream_result import Ending
+from lmfunction._text import one_line
 from lmfunction.errors import TransportError
 
 
-def collected(answer: Mapping[str, Any], members: Mapping[str, Any], place: Place) -> InvokeResult:
-    """The whole answer as one result; a function that failed while it streamed keeps what it had sent as payload.
+class EventStream:
+    """What a streamed answer comes from (a `Source`). `events` is boto3's stream of events."""
 
-    Raises TransportError when the stream ends before the function did.
-    """
-    chunks: list[bytes] = []
-    complete: Mapping[str, Any] | None = None
-    metadata = answer.get("ResponseMetadata", {})
-    request_id = metadata.get("RequestId")
-    if "EventStream" in answer:  # a DryRun has none
-        for event in answer["EventStream"]:
-            chunks.append(event.get("PayloadChunk", {}).get("Payload", b""))
-            complete = event.get("InvokeComplete", complete)
-        if complete is None and answer.get("StatusCode", 200) == 200:
-            raise TransportError(
-                f"The function ran, but its answer is lost: the stream ended after {sum(map(len, chunks)):,} bytes, "
-                f"before the function did. It was not sent again.\n  RequestId: {request_id or 'none'}",
-                sent=True,
-                outcome="RESULT_LOST",
-                request_id=request_id,
-            )
-    ending = complete or {}
-    result = InvokeResult(
-        _request(members, place),
-        int(answer.get("StatusCode", 200)),
-        b"".join(chunks),
-        function_error=ending.get("ErrorCode") or None,
-        log_result=ending.get("LogResult") or None,
-        executed_version=answer.get("ExecutedVersion"),
-        request_id=request_id,
-        trace_id=metadata.get("HTTPHeaders", {}).get("x-amzn-trace-id"),
-    )
-    if result.function_error is not None and ending.get("ErrorDetails"):
-        # The payload is what was streamed before; why the function failed stands in the stream's last event.
-        result.explained(explain(result.function_error, _details(ending["ErrorDetails"])))
-    return result
+    def __init__(self, events: Any, request_id: str | None) -> None:
+        self._stream = events
+        self._events: Iterator[Mapping[str, Any]] = iter(events)
+        self._request_id = request_id
+        self._size = 0
+
+    def next(self) -> bytes | Ending:
+        """The next bit, or the end. Raises TransportError where the stream breaks off before the function's end."""
+        while True:
+            try:
+                event = next(self._events, None)
+            except Exception as error:
+                raise self._lost(f"it was cut ({_told(error)})") from error
+            if event is None:
+                raise self._lost("the stream ended before the function did")
+            if "InvokeComplete" in event:
+                return _ending(event["InvokeComplete"])
+            data: bytes = event.get("PayloadChunk", {}).get("Payload", b"")
+            self._size += len(data)
+            if data:
+                return data
+
+    def close(self) -> None:
+        """Lets go of the connection; one that was read to its end is used again."""
+        self._stream.close()
+
+    def _lost(self, why: str) -> TransportError:
+        return TransportError(
+            f"The function ran, but its answer is lost after {self._size:,} bytes: {why}. It was not sent again.\n"
+            f"  RequestId: {self._request_id or 'none'}",
+            sent=True,
+            outcome="RESULT_LOST",
+            request_id=self._request_id,
+        )
 
 
-def _details(text: str) -> Any:
+class NoEvents:
+    """The source of an answer without events, as that to a dry run is."""
+
+    def next(self) -> Ending:
+        """The end."""
+        return Ending({})
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+def _ending(members: Mapping[str, Any]) -> Ending:
+    code, details = members.get("ErrorCode"), members.get("ErrorDetails")
+    # The payload is what was streamed before; why the function failed stands here.
+    return Ending(members, _failure(code, details) if code and details else None)
+
+
+def _failure(code: str, details: str) -> FunctionFailure:
     try:
-        return json.loads(text)
+        return explain(code, json.loads(details))
     except ValueError:
-        return text
+        return explain(code, details)
 
 
-def _request(members: Mapping[str, Any], place: Place) -> InvokeRequest:
-    connection = place.connection
-    target = Target(connection.region, connection.endpoint_url, place.profile_name, connection.aws_profile)
-    return InvokeRequest(
-        members["FunctionName"],
-        members.get("Payload", b"{}"),
-        members.get("InvocationType", "RequestResponse"),
-        members.get("LogType", "None"),
-        members.get("ClientContext"),
-        members.get("Qualifier"),
-        members.get("TenantId"),
-        target=target,
-    )
+def _told(error: Exception) -> str:
+    response = getattr(error, "response", None)  # an event that tells of an error of Lambda's own
+    if isinstance(response, dict):
+        told = response.get("Error", {})
+        return one_line(f"{told.get('Code', '')}: {told.get('Message', '')}", 200)
+    return type(error).__name__

@@ -110,6 +110,7 @@ class LMFunction(Magics):
             assign=self._assign,
             what_if=self.what_if or what_if_set(os.environ),
             progress=self._waits.viewers,
+            live=self._waits.live,
             progress_action="Continue" if self.progress else "SilentlyContinue",
         )
         try:

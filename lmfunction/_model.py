@@ -288,7 +288,7 @@ class InvokeResult:
         else:
             what = f" {payload_text(self)}" if self.raw_payload else ""
         version = f" {self.executed_version}" if self.executed_version else ""
-        head = f"<InvokeResult {self.status_code} {self.request.label}{version} {self.elapsed_ms:.0f} ms"
+        head = f"<{type(self).__name__} {self.status_code} {self.request.label}{version} {self.elapsed_ms:.0f} ms"
         told = self.redaction.text(f"{head}{' replayed' if self.replayed else ''}{what}")
         return one_line(told, 160) + ">"
 

@@ -16,7 +16,6 @@ from lmfunction._dispatch import scribe_for
 from lmfunction._door import NOTHING, Door
 from lmfunction._emission import exact_parameter, selector
 from lmfunction._engine import Engine
-from lmfunction._event_stream import collected
 from lmfunction._failures import act_on_error, act_on_failure
 from lmfunction._gathered import gather, is_dry
 from lmfunction._guards import FREE, Clearance, clear, concerned, foresee
@@ -31,6 +30,7 @@ from lmfunction._prepare import check_place
 from lmfunction._progress import shown, wanted
 from lmfunction._record import hiding, recorded
 from lmfunction._service import Operation, operation
+from lmfunction._stream_calls import stream
 from lmfunction._transport import Doubt, translate
 from lmfunction.errors import InvocationInterrupted, LMError, ParameterError
 
@@ -79,13 +79,18 @@ def run_operation(
         if clearance is not FREE:
             with scribe.refusals():
                 clearance.verify(plan.intent(), engine)
-        with shown(wanted(arguments, door.progress_action, door.progress), plan.progress, engine.policy.clock):
-            answer: Any = scribe.around(lambda: _sent(plan, engine, single_page=_is_manual(found, arguments)))
-        if isinstance(answer, InvokeResult):
-            on_result(answer)
-            act_on_failure(answer, str(arguments.get("error_action", door.error_action)), door)
+
+        def send() -> Any:
+            return _sent(plan, engine, single_page=_is_manual(found, arguments))
+
+        if found.streams:
+            answer: Any = stream(plan, engine, door, scribe, arguments, send)
+            if answer.over:
+                on_result(answer)
+                act_on_failure(answer, str(arguments.get("error_action", door.error_action)), door)
         else:
-            answer = _told(answer)
+            with shown(wanted(arguments, door.progress_action, door.progress), plan.progress, engine.policy.clock):
+                answer = _told(scribe.around(send))
     except LMError as error:
         act_on_error(error, gathered, door)
         return NOTHING
@@ -141,15 +146,13 @@ def _cleared(plan: OperationPlan, arguments: Mapping[str, Any], engine: Engine, 
 
 
 def _sent(plan: OperationPlan, engine: Engine, *, single_page: bool) -> Any:
-    """The answer's members, pages put together; an InvokeResult for a streamed one."""
+    """The answer's members, pages put together."""
     doubt = _doubt(plan)
     try:
         client = engine.connections.transport(plan.place).client
         if plan.operation.paging is not None and not single_page:
             return _all_pages(client, plan)
         answer = getattr(client, plan.operation.method)(**plan.members)
-        if plan.operation.streams:
-            return collected(answer, plan.members, plan.place)
     except LMError:
         raise
     except KeyboardInterrupt:

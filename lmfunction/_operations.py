@@ -50,7 +50,10 @@ def make_cmdlet(name: str, python_names: tuple[str, ...], operation_name: str) -
 
 @functools.cache
 def member_rows(operation_name: str) -> tuple[Parameter, ...]:
-    """The parameters that fill the members of an operation's request; the subject has the first position."""
+    """The parameters that fill the members of an operation's request; the subject has the first position.
+
+    What is sent to a function has the second, as with Invoke-LMFunction.
+    """
     found = operation(operation_name)
     subject = subject_of(found)
     made = []
@@ -59,7 +62,7 @@ def member_rows(operation_name: str) -> tuple[Parameter, ...]:
         if row.path == (subject,):
             changes |= {"position": 1, "by_value": True}
         if operation_name in INVOKING and row.kind is Kind.BLOB:
-            changes |= {"kind": Kind.JSON, "default": "{}", "mandatory": False}
+            changes |= {"kind": Kind.JSON, "default": "{}", "mandatory": False, "position": 2}
         made.append(dataclasses.replace(row, **changes))
     return tuple(sorted(made, key=lambda row: (row.position is None, not row.mandatory)))
 

@@ -16,7 +16,7 @@ from lmfunction._batch import Batch
 from lmfunction._bulk_result import Item
 from lmfunction._client import request_shown, result_of
 from lmfunction._cmdlets import Call, intent_of
-from lmfunction._dispatch import Begun, scribe_of
+from lmfunction._dispatch import Writing, scribe_of
 from lmfunction._engine import Engine
 from lmfunction._guards import FREE
 from lmfunction._model import InvokeResult
@@ -38,7 +38,7 @@ class Receipt:
     engine: Engine
     transport: Transport
     known: Known
-    begun: Begun
+    begun: Writing
 
     def answered(self, sending: Sending) -> InvokeResult:
         """The result that the reply of `sending` makes."""

@@ -148,7 +148,7 @@ class Senders:
                 return
             call.verify(self.engine)
             request, known = self.engine.connections.secrets.filled(plan.request, plan.place)
-            begun = scribe_of(plan, self.engine, call.notices.door).begun()
+            begun = scribe_of(plan, self.engine, call.notices.door).begin()
         except LMError as error:
             self._refuse(item, error)
             self._ended.append(Job(item, call))

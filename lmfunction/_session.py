@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import sys
 import threading
@@ -99,7 +100,8 @@ def call(cmdlet: Cmdlet, engine: Engine, keywords: Mapping[str, Any]) -> Any:
     values = {cmdlet.by_keyword[name].name: value for name, value in keywords.items() if value is not UNSET}
     refuse_exclusive(cmdlet, values)
     shown = _PlanCatcher()
-    emitted = _runners.run(cmdlet, values, engine, python_door(shown), lambda _: None)
+    door = dataclasses.replace(python_door(shown), streams=True)
+    emitted = _runners.run(cmdlet, values, engine, door, lambda _: None)
     if emitted is NOTHING:
         return shown.plan
     return emitted

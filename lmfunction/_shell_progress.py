@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from lmfunction._live_text import EVERY, LiveCard, LiveLines, LiveText
 from lmfunction._progress import Progress, Viewer, Viewers
 from lmfunction._progress_card import ProgressCard
 from lmfunction._progress_lines import StatusLine, is_terminal, log_line
@@ -17,6 +18,7 @@ class ShellProgress:
 
     def __init__(self, shell: Any, display: Callable[..., Any], log_every: Callable[[], float]) -> None:
         self._shell = shell
+        self._display = display
         self._card = ProgressCard(display)
         self._log_every = log_every
         self._status: StatusLine | None = None
@@ -34,6 +36,21 @@ class ShellProgress:
             self._status = StatusLine(sys.stderr)
             return (Viewer(self._status.draw),) if is_terminal(sys.stderr) else (lines,)
         return (Viewer(self._card.draw),) if self._is_attended() else (Viewer(self._card.draw), lines)
+
+    def live(self, text: LiveText, hidden: Callable[[str], str]) -> Viewers:
+        """Those who see a streamed answer while it comes: an output of the notebook, or a terminal."""
+        if threading.current_thread() is not threading.main_thread():
+            return ()
+        if hasattr(self._shell, "kernel"):
+            return (Viewer(LiveCard(text, self._display, hidden).draw, after=0.0, every=EVERY),)
+        if not is_terminal(sys.stdout):
+            return ()
+        return (Viewer(LiveLines(text, self._put, hidden).draw, after=0.0, every=0.0),)
+
+    def _put(self, text: str) -> None:
+        self.clear()
+        sys.stdout.write(text)
+        sys.stdout.flush()
 
     def clear(self) -> None:
         """Takes a terminal's line away, for what is written next."""

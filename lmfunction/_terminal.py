@@ -61,6 +61,7 @@ class Terminal(TextDoor):
             lasts=False,
             what_if=what_if_set(self.environ),
             progress=self.viewers,
+            live=self.live,
         )
 
     def _run_aws(self, words: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
 from lmfunction._door import NOTHING, Level
+from lmfunction._live_text import LiveLines, LiveText
 from lmfunction._model import InvokeResult
 from lmfunction._pipeline import Objects
 from lmfunction._progress import LOG_EVERY, Viewer, Viewers
@@ -70,6 +71,17 @@ class TextDoor:
             return (Viewer(lambda progress: self.say(log_line(progress)), LOG_EVERY, LOG_EVERY),)
         self.status = self.status or StatusLine(self.error_screen)
         return (Viewer(self.status.draw),)
+
+    def live(self, text: LiveText, hidden: Callable[[str], str]) -> Viewers:
+        """Who sees a streamed answer while it comes: a person, as it is written; a program gets it whole."""
+        if not self.is_watched:
+            return ()
+        return (Viewer(LiveLines(text, self._put_live, hidden).draw, after=0.0, every=0.0),)
+
+    def _put_live(self, text: str) -> None:
+        self._clear_status()
+        self.screen.write(text)  # past pipes that keep a line until it ends
+        self.screen.flush()
 
     def guarded(self, action: Callable[[], int]) -> int:
         """The exit code that `action` gives, or that of its error, which is told in a few lines."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,6 +69,8 @@ RESULT_MEMBERS: Final[Mapping[str, str]] = {
 }
 
 _REPORT: Final = re.compile(r"^REPORT RequestId: (?P<request_id>\S+)\t(?P<figures>[^\n]*)", re.MULTILINE)
+_PLATFORM_REPORT: Final = '"type":"platform.report"'
+_METRICS: Final = ("durationMs", "billedDurationMs", "memorySizeMB", "maxMemoryUsedMB", "initDurationMs")
 _FIGURE: Final = re.compile(r"(?P<name>[A-Z][A-Za-z ]*): (?P<value>[\d.]+) (?:ms|MB)")
 
 
@@ -104,7 +107,7 @@ def parse_report(log: str | None) -> Report | None:
     """The REPORT figures of a log tail, or None when it has none."""
     found = [m["figures"] for m in _REPORT.finditer(log or "")]
     if not found:
-        return None
+        return _platform_report(log or "")
     # The last one counts: a function may print text that looks like a REPORT.
     figures = {m["name"]: m["value"] for m in _FIGURE.finditer(found[-1])}
     return Report(
@@ -114,6 +117,19 @@ def parse_report(log: str | None) -> Report | None:
         max_memory_used_mb=_whole(figures.get("Max Memory Used")),
         init_duration_ms=_number(figures.get("Init Duration")),
     )
+
+
+def _platform_report(log: str) -> Report | None:
+    """The figures in the log of a function whose log format is JSON."""
+    for line in reversed(log.splitlines()):
+        if _PLATFORM_REPORT not in line:
+            continue
+        try:
+            metrics = json.loads(line)["record"]["metrics"]
+            return Report(*(metrics.get(name) for name in _METRICS))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            continue
+    return None
 
 
 def format_report(request_id: str, report: Report, *, status: str = "") -> str:

@@ -208,7 +208,10 @@ class TransportError(LMError):
     `sent` is False when provably nothing reached AWS, True when AWS answered and the answer was lost, None when
     nobody can know. `outcome` is the outcome class (`NOT_SENT`, `RESULT_LOST`, `UNKNOWN`); `attempts` counts the tries.
     `phase` is where it ended: `dispatch` on the way there, `wait` when the time was over, `response` in the answer.
+    `result` is a streamed answer that broke off, with what had come of it in `received`.
     """
+
+    result: Any = None
 
     def __init__(
         self,
@@ -315,7 +318,7 @@ class LMWarning(UserWarning):
 class InvocationInterrupted(_ShortTraceback, KeyboardInterrupt):
     """Ctrl-C while a call was under way: says whether the function can be running. Still a KeyboardInterrupt.
 
-    `result` is the BulkResult so far when several objects were invoked.
+    `result` is the BulkResult so far when several objects were invoked, or the answer so far when it streams.
     """
 
     def __init__(self, message: str = "", *, sent: Literal[True, False] | None = None, result: Any = None) -> None:

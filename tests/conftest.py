@@ -18,19 +18,20 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `-n`, one process runs all tests in JupyterLab, which share a server and a browser; it begins with them.
+    """With `-n`, one process runs the tests of a file, which share kernels, servers and recorded runs of programs.
 
-    What `--dist=loadgroup` is for; that of xdist 3.8 lets the groups fall apart under pytest 9.2.
+    All tests in JupyterLab share a server and a browser, and count as one file; they come first. What
+    `--dist=loadgroup` is for; that of xdist 3.8 lets the groups fall apart under pytest 9.2.
     """
     if config.getvalue("dist") != "load":
         return None
     from xdist.scheduler import LoadScopeScheduling
 
-    class OneLab(LoadScopeScheduling):
+    class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "lab" if nodeid.startswith("tests/lab/") else nodeid
+            return "lab" if nodeid.startswith("tests/lab/") else nodeid.partition("::")[0]
 
-    return OneLab(config, log)
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

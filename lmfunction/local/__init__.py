@@ -17,7 +17,7 @@ Imports inside this folder point down only::
         |        /   \
      _invoke    /   _code  _live_code   Invoke; code that was uploaded; code run in place
         |      /      |
-     _events  /    _archive             queue of asynchronous invocations; safe unpacking
+     _events  /    _archive             queue of asynchronous invocations (`_delivery`: to whom); safe unpacking
         |
      _store -- _state -- _sinks         keeps events and functions in a thread of its own; the state folder; records
         |

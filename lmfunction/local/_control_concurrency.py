@@ -41,14 +41,12 @@ def put_function_concurrency(account: Account, call: Call) -> Answer:
 
 def get_function_concurrency(account: Account, call: Call) -> Answer:
     """GetFunctionConcurrency."""
-    _refuse_qualifier(call)
     reserved = account.function(call).reserved
     return ok({} if reserved is None else {"ReservedConcurrentExecutions": reserved})
 
 
 def delete_function_concurrency(account: Account, call: Call) -> Answer:
     """DeleteFunctionConcurrency."""
-    _refuse_qualifier(call)
     function = account.function(call)
     function.reserved = None
     account.changed(function)

@@ -25,14 +25,14 @@ _SERVICES: Final = ("lambda", "sqs", "sns", "events", "s3")
 
 def put_function_event_invoke_config(account: Account, call: Call) -> Answer:
     """PutFunctionEventInvokeConfig: what is not given is Lambda's default again."""
-    return _keep(account, call, lambda function, qualifier: {"on_success": "", "on_failure": ""})
+    return _keep(account, call, lambda: {"on_success": "", "on_failure": ""})
 
 
 def update_function_event_invoke_config(account: Account, call: Call) -> Answer:
     """UpdateFunctionEventInvokeConfig: what is not given stays."""
 
-    def before(function: Function, qualifier: str) -> dict[str, Any]:
-        found = _config(account, call, function, qualifier)
+    def before() -> dict[str, Any]:
+        _, _, found = _found(account, call)
         names = ("maximum_retry_attempts", "maximum_event_age_in_seconds", "on_success", "on_failure")
         return {name: getattr(found, name) for name in names}
 
@@ -41,10 +41,8 @@ def update_function_event_invoke_config(account: Account, call: Call) -> Answer:
 
 def get_function_event_invoke_config(account: Account, call: Call) -> Answer:
     """GetFunctionEventInvokeConfig."""
-    function = account.functions.get(call.address.name)
-    qualifier = call.address.qualifier or LATEST
-    config = _config(account, call, function, qualifier)
-    return ok(config.to_api(account.functions.arn(call.address.name, qualifier)))
+    function, qualifier, config = _found(account, call)
+    return ok(config.to_api(account.functions.arn(function.latest.name, qualifier)))
 
 
 def list_function_event_invoke_configs(account: Account, call: Call) -> Answer:
@@ -60,16 +58,13 @@ def list_function_event_invoke_configs(account: Account, call: Call) -> Answer:
 
 def delete_function_event_invoke_config(account: Account, call: Call) -> Answer:
     """DeleteFunctionEventInvokeConfig."""
-    function = account.functions.get(call.address.name)
-    qualifier = call.address.qualifier or LATEST
-    _config(account, call, function, qualifier)
-    assert function is not None
+    function, qualifier, _ = _found(account, call)
     del function.event_configs[qualifier]
     account.changed(function)
     return ok(status=204)
 
 
-def _keep(account: Account, call: Call, before: Callable[[Function, str], dict[str, Any]]) -> Answer:
+def _keep(account: Account, call: Call, before: Callable[[], dict[str, Any]]) -> Answer:
     attempts = call.number("MaximumRetryAttempts", *_ATTEMPTS)
     age = call.number("MaximumEventAgeInSeconds", *_AGE)
     destinations = structure_of(call.document, "DestinationConfig")
@@ -80,7 +75,7 @@ def _keep(account: Account, call: Call, before: Callable[[Function, str], dict[s
     if function is None or function.resolve(call.address.qualifier) is None:
         raise RefusedError(_no_function())
     qualifier = call.address.qualifier or LATEST
-    values = before(function, qualifier)
+    values = before()
     if attempts is not None:
         values["maximum_retry_attempts"] = attempts
     if age is not None:
@@ -92,13 +87,15 @@ def _keep(account: Account, call: Call, before: Callable[[Function, str], dict[s
     return ok(config.to_api(account.functions.arn(function.latest.name, qualifier)))
 
 
-def _config(account: Account, call: Call, function: Function | None, qualifier: str) -> EventInvokeConfig:
+def _found(account: Account, call: Call) -> tuple[Function, str, EventInvokeConfig]:
+    """The function, the qualifier and what is kept for them."""
+    function, qualifier = account.functions.get(call.address.name), call.address.qualifier or LATEST
     config = function.event_configs.get(qualifier) if function is not None else None
-    if config is None:
+    if function is None or config is None:
         arn = account.functions.arn(call.address.name, qualifier)
         text = f"The function {arn} doesn't have an EventInvokeConfig"
         raise RefusedError(refusal(404, "ResourceNotFoundException", text))
-    return config
+    return function, qualifier, config
 
 
 def _no_function() -> Answer:

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from lmfunction.local._answers import fault, invalid_parameter, not_found, ok, refusal, validation
+from lmfunction.local._answers import (
+    NAME_PATTERN,
+    fault,
+    invalid_parameter,
+    not_found,
+    ok,
+    pattern_fault,
+    refusal,
+    validation,
+)
 from lmfunction.local._calls import Account, Call, check_revision, member_of, null_fault, page_of, structure_of
 from lmfunction.local._code import CodeError
 from lmfunction.local._code_members import code_of
@@ -163,9 +172,12 @@ def _new_address(account: Account, call: Call) -> Address:
         missing = [key for key in ("FunctionName", "Role") if call.document.get(key) is None]
         raise RefusedError(validation([null_fault(member_of(key)) for key in missing]))
     address = parse_address(name, "")
-    if len(address.name) > _NAME_LIMIT or address.qualifier is not None:
-        text = f"have length less than or equal to {_NAME_LIMIT}"
-        raise RefusedError(validation([fault(address.name, "functionName", text)]))
+    if address.qualifier is not None:
+        raise RefusedError(validation([pattern_fault(name, "functionName", NAME_PATTERN)]))
+    if len(address.name) > _NAME_LIMIT:
+        # AWS finds this after the pattern, and under another code.
+        told = fault(address.name, "functionName", f"have length less than or equal to {_NAME_LIMIT}")
+        raise RefusedError(invalid_parameter(f"1 validation error detected: {told}"))
     if address.region is not None or address.account is not None:
         own = account.functions
         if address.region not in (None, own.region) or address.account not in (None, own.account):

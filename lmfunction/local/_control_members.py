@@ -118,7 +118,10 @@ def _variables(environment: dict[str, Any] | None, faults: list[str]) -> dict[st
         )
         raise RefusedError(invalid_parameter(text))
     if len(json.dumps(variables, separators=(",", ":")).encode()) > _VARIABLES_LIMIT:
-        text = f"Environment variables exceed the limit of {_VARIABLES_LIMIT} bytes."
+        text = (  # without the variables themselves, which AWS repeats here
+            "Lambda was unable to configure your environment variables because the environment variables you have "
+            "provided exceeded the 4KB limit."
+        )
         raise RefusedError(invalid_parameter(text))
     return dict(variables)
 

@@ -47,7 +47,7 @@ def add_permission(account: Account, call: Call) -> Answer:
         "Effect": "Allow",
         "Principal": _principal(account, principal),
         "Action": action,
-        "Resource": account.arn(call.address),
+        "Resource": account.functions.arn(function.latest.name, call.address.qualifier),
     }
     conditions = _conditions(call)
     if conditions:

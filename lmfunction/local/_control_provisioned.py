@@ -130,10 +130,11 @@ def _check_overlap(function: Function, qualifier: str) -> None:
 
 def _shown(account: Account, function: Function, qualifier: str) -> dict[str, Any]:
     provisioned = function.provisioned[qualifier]
-    allocated = initialised = failed = 0
-    for number in _shares(function, qualifier, provisioned.count):
-        figures = account.fleet.provisioned(function.versions[number])
-        allocated, initialised, failed = (a + b for a, b in zip((allocated, initialised, failed), figures, strict=True))
+    figures = [
+        account.fleet.provisioned(function.versions[number])
+        for number in _shares(function, qualifier, provisioned.count)
+    ]
+    initialised, failed = (sum(column) for column in zip(*figures, strict=True))
     status = "READY" if initialised >= provisioned.count else "FAILED" if failed else "IN_PROGRESS"
     shown: dict[str, Any] = {
         "RequestedProvisionedConcurrentExecutions": provisioned.count,

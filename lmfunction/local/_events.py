@@ -15,29 +15,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from lmfunction import _wire
 from lmfunction.local._answers import new_request_id
-from lmfunction.local._event import (
-    AGE_EXCEEDED,
-    DEFAULT_AGE,
-    DEFAULT_RETRIES,
-    RETRIES_EXHAUSTED,
-    SUCCESS,
-    ZERO_CONCURRENCY,
-    Event,
-    Response,
-    Rules,
-    dead_letter_of,
-    record_of,
-)
-from lmfunction.local._functions import LATEST, Configuration, Function, Functions
+from lmfunction.local._delivery import Delivery, rules_of
+from lmfunction.local._event import AGE_EXCEEDED, RETRIES_EXHAUSTED, SUCCESS, ZERO_CONCURRENCY, Event, Response
+from lmfunction.local._functions import Configuration, Function, Functions
 from lmfunction.local._invocation import Invocation, Outcome
 from lmfunction.local._store import Store
-from lmfunction.local._trace import ROUNDS, trace_id
 
 BYTES_LIMIT: Final = 268_435_456
 _FIRST_WAIT: Final = 1.0
@@ -106,6 +93,7 @@ class EventQueue:
         self._retry_delays = retry_delays
         self._told = told
         self._say = say
+        self._delivery = Delivery(functions, say)
         self._clock = clock or Clock()
         self._lines: dict[str, _Line] = {}
         self._delayed: dict[int, Timer] = {}
@@ -125,9 +113,9 @@ class EventQueue:
             qualifier,
             invocation.arn,
             invocation.event,
-            request_id=invocation.request_id,
-            trace_id=invocation.trace_id,
-            tenant_id=invocation.tenant_id,
+            invocation.request_id,
+            invocation.trace_id,
+            invocation.tenant_id,
         )
         self._bytes += len(event.body)
 
@@ -183,15 +171,12 @@ class EventQueue:
         qualifier: str | None,
         arn: str,
         body: bytes,
-        *,
         request_id: str,
         trace_id: str,
         tenant_id: str = "",
     ) -> Event:
         number, self._next_number = self._next_number, self._next_number + 1
-        return Event(
-            number, request_id, name, qualifier, arn, body, self._clock.now(), trace_id=trace_id, tenant_id=tenant_id
-        )
+        return Event(number, request_id, name, qualifier, arn, body, self._clock.now(), trace_id, tenant_id)
 
     def _delay(self, event: Event) -> None:
         """Enqueues an event when it is due."""
@@ -264,7 +249,7 @@ class EventQueue:
         function = self._functions.get(event.name)
         if function is None or self._resolve(event) is None:
             self._drop(event)
-        elif self._clock.now() > event.accepted + self._rules(function, event).max_age:
+        elif self._clock.now() > event.accepted + rules_of(function, event.qualifier).max_age:
             self._conclude(event, function, AGE_EXCEEDED)
         elif function.reserved == 0:
             self._conclude(event, function, ZERO_CONCURRENCY)
@@ -285,7 +270,7 @@ class EventQueue:
             self._failed(event, function)
 
     def _failed(self, event: Event, function: Function) -> None:
-        rules = self._rules(function, event)
+        rules = rules_of(function, event.qualifier)
         if event.attempts > rules.retries:
             self._conclude(event, function, RETRIES_EXHAUSTED)
             return
@@ -301,24 +286,18 @@ class EventQueue:
 
     def _conclude(self, event: Event, function: Function, condition: str) -> None:
         """Sends on what became of an event, and forgets it."""
-        rules, now = self._rules(function, event), self._clock.now()
-        lines: list[tuple[str, bytes]] = []
-        follow_up: list[Event] = []
-        destination = rules.on_success if condition == SUCCESS else rules.on_failure
-        if destination is not None:
-            arn = self._functions.arn(event.name, event.qualifier or LATEST)
-            record = record_of(event, condition, arn, now)
-            lines.append((destination, record))
-            follow_up = self._to_function(destination, record, event)
-        if rules.dead_letter is not None and condition != SUCCESS:
-            lines.append((rules.dead_letter, dead_letter_of(event, event.name, now)))
-        self._finish(event, lines, follow_up)
+        sent = self._delivery.sent_on(event, function, condition, self._clock.now())
+        follow_up = [
+            self._new_event(call.name, call.qualifier, call.arn, call.record, new_request_id(), call.trace_id)
+            for call in sent.calls
+        ]
+        self._finish(event, sent.lines, follow_up)
 
     def _drop(self, event: Event) -> None:
         self._say(f"An event of {event.name} was dropped, because the function is gone: {event.request_id}")
         self._finish(event, [], [])
 
-    def _finish(self, event: Event, lines: list[tuple[str, bytes]], follow_up: list[Event]) -> None:
+    def _finish(self, event: Event, lines: Sequence[tuple[str, bytes]], follow_up: Sequence[Event]) -> None:
         def stored(error: Exception | None) -> None:
             self._kept(error)
             for next_event in follow_up:
@@ -331,42 +310,6 @@ class EventQueue:
         if error is not None:
             self._say(f"What became of an event could not be stored: {error}")
 
-    def _to_function(self, destination: str, record: bytes, event: Event) -> list[Event]:
-        """The event for a destination that is a function; none for any other."""
-        parts = destination.split(":")
-        if len(parts) < 7 or parts[2] != "lambda" or parts[5] != "function":
-            return []
-        name, qualifier = parts[6], parts[7] if len(parts) > 7 else None
-        function = self._functions.get(name) if destination == self._functions.arn(name, qualifier) else None
-        if function is None or function.resolve(qualifier) is None:
-            self._say(f"The destination {destination} of {event.name} is no function here.")
-            return []
-        trace = trace_id(event.trace_id, function.latest.arn, stops=function.recursive_loop != "Allow")
-        if trace is None:
-            self._say(f"A record of {event.name} was not sent on to {destination}: it has come round {ROUNDS} times.")
-            return []
-        if len(record) > _wire.EVENT_REQUEST_LIMIT:
-            self._say(f"A record of {event.name} is too large for its destination {destination}: {len(record)} bytes.")
-            return []
-        return [self._new_event(name, qualifier, destination, record, request_id=new_request_id(), trace_id=trace)]
-
     def _resolve(self, event: Event) -> Configuration | None:
         function = self._functions.get(event.name)
         return None if function is None else self._functions.pick(function, event.qualifier)
-
-    def _rules(self, function: Function, event: Event) -> Rules:
-        return rules_of(function, event.qualifier)
-
-
-def rules_of(function: Function, qualifier: str | None) -> Rules:
-    """The rules for events under `qualifier`; what is not set is as on AWS."""
-    config = function.event_invoke(qualifier)
-    retries, age = config.maximum_retry_attempts, config.maximum_event_age_in_seconds
-    version = function.resolve(qualifier) or function.latest
-    return Rules(
-        retries=DEFAULT_RETRIES if retries is None else retries,
-        max_age=DEFAULT_AGE if age is None else age,
-        on_success=config.on_success or None,
-        on_failure=config.on_failure or None,
-        dead_letter=version.dead_letter or None,
-    )

@@ -85,7 +85,7 @@ class Fleet:
             self._wanted[build] = count
         else:
             self._wanted.pop(build, None)
-        ready = [e for e in self._all if e.provisioned and e.configuration.build == build and not e.retired]
+        ready = self._ready(build)
         for environment in ready[count:]:
             self._dismiss(environment)
         for _ in range(count - len(ready)):
@@ -93,12 +93,10 @@ class Fleet:
             environment.warm()
             self._idle.setdefault(build, []).append(environment)
 
-    def provisioned(self, configuration: Configuration) -> tuple[int, int, int]:
-        """How many environments of a version are kept ready: allocated, initialised, and failed to initialise."""
-        ready = [e for e in self._all if e.provisioned and e.configuration.build == configuration.build]
-        initialised = sum(e.initialised for e in ready)
-        failed = sum(e.failed for e in ready)
-        return len(ready), initialised, failed
+    def provisioned(self, configuration: Configuration) -> tuple[int, int]:
+        """How many environments of those that a version has ready are initialised, and how many failed to be."""
+        ready = self._ready(configuration.build)
+        return sum(e.initialised for e in ready), sum(e.failed for e in ready)
 
     def uses(self, folder: Path) -> bool:
         """Whether an environment runs from `folder`."""
@@ -124,6 +122,8 @@ class Fleet:
             self._sources[configuration.build] = Source(configuration.live_folders)
         elif source.changed():
             self._replace(configuration)
+            if configuration.build in self._wanted:
+                self.provision(configuration, self._wanted[configuration.build])
 
     def close(self) -> None:
         """Kills every process."""
@@ -132,6 +132,9 @@ class Fleet:
             environment.close()
         self._all.clear()
         self._idle.clear()
+
+    def _ready(self, build: str) -> list[Environment]:
+        return [e for e in self._all if e.provisioned and e.configuration.build == build and not e.retired]
 
     def _readiest(self, idle: list[Environment]) -> Environment:
         """Of a version that is kept ready: an environment that was started for that, as long as there is one."""

@@ -31,7 +31,7 @@ _STREAMING: Final = "InvokeWithResponseStream"
 _INVOKING: Final = frozenset({"Invoke", _STREAMING})
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "DELETE"})
 _ROUTES_REMEMBERED: Final = 256
-_UPLOAD_LIMIT: Final = 73_400_320  # a 50 MB package in base64, with room for the rest of the request
+_UPLOAD_LIMIT: Final = 70_167_211  # AWS: "Request must be smaller than 70167211 bytes for the CreateFunction operation"
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _SEGMENT: Final = re.compile(r"(?!\.{1,2}$)[\w.:$!%@+,=~-]+", re.ASCII)
 # What Lambda's paths begin with, after the date (the operations of service-2.json).
@@ -55,7 +55,8 @@ _FAMILIES: Final = frozenset(
 class _Route:
     """What a request asks for: an operation of the control plane, or Invoke when that is None.
 
-    `streams` is for InvokeWithResponseStream; `service` is whose operation it is, for which the request must be signed.
+    `streams` is for InvokeWithResponseStream; `service` is whose operation it is, for which the request must be signed;
+    `called` is its name.
     """
 
     operation: Operation | None
@@ -64,6 +65,7 @@ class _Route:
     query: str
     service: str = "lambda"
     streams: bool = False
+    called: str = ""
 
 
 # The JSON protocol of CloudWatch Logs has one path; the operation stands in a header.
@@ -156,7 +158,7 @@ class Front:
         if operation is None and name not in _INVOKING:
             raise _not_here(name)
         subject, part = ([unquote(s) for s in segments[2::2]] + ["", ""])[:2]
-        return _Route(operation, subject, part, query, streams=name == _STREAMING)
+        return _Route(operation, subject, part, query, streams=name == _STREAMING, called=name)
 
 
 def _not_kept() -> Answer:
@@ -181,9 +183,10 @@ def _hides_a_path(segment: str) -> bool:
 
 
 def _too_large(route: _Route) -> Answer:
+    limit, called = _wire.SYNC_REQUEST_LIMIT, "InvokeFunction"
     if route.operation is not None:
-        return too_large(f"Request must be smaller than {_UPLOAD_LIMIT} bytes")
-    return too_large(f"Request must be smaller than {_wire.SYNC_REQUEST_LIMIT} bytes for the InvokeFunction operation")
+        limit, called = _UPLOAD_LIMIT, route.called
+    return too_large(f"Request must be smaller than {limit} bytes for the {called} operation")
 
 
 def _not_here(operation: str) -> RefusedError:

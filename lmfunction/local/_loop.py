@@ -293,12 +293,27 @@ def encode(result: Any) -> str | bytes:
     if isinstance(result, bytes):
         return result
     try:
-        text = _ENCODER.encode(_with_plain_tuples(result))
+        text = _encoded(result)
     except Exception as e:
         raise Fault("Runtime.MarshalError", f"Unable to marshal response: {e}") from e
     if _DECIMAL_MARK in text:  # AWS writes a Decimal with all its digits
         text = text.replace(f'"{_DECIMAL_MARK}', "").replace(f'{_DECIMAL_MARK}"', "")
     return text
+
+
+def _encoded(value: Any) -> str:
+    try:
+        return _ENCODER.encode(_with_plain_tuples(value))
+    except TypeError:  # perhaps for keys that are bytes, which AWS's encoder takes; else it comes again
+        return _ENCODER.encode(_converted(value))
+
+
+class _Key(str):
+    """A key that was bytes: written as text, and none of the keys that are text already."""
+
+    __slots__ = ()
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
 
 def _with_plain_tuples(value: Any) -> Any:
@@ -327,7 +342,7 @@ def _has_named_tuple(value: Any) -> bool:
 
 def _converted(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _converted(v) for key, v in value.items()}
+        return {_Key(k, "utf-8") if isinstance(k, bytes) else k: _converted(v) for k, v in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         return _converted(value._asdict())
     if isinstance(value, (list, tuple)):

@@ -19,6 +19,7 @@ from lmfunction.local._auth import Keys, SignatureCheck, kept_keys
 from lmfunction.local._calls import Account
 from lmfunction.local._code import CodeStore
 from lmfunction.local._connection import Listener
+from lmfunction.local._control_provisioned import provision
 from lmfunction.local._definition import Definition, apply
 from lmfunction.local._event import Event
 from lmfunction.local._events import EventQueue
@@ -144,7 +145,8 @@ class Server:
         self._define(account)
         self._listener = Listener(front, limits)
         self._server = await loop.create_server(self._listener.connection, sock=self._listening)
-        self._keep_ready(functions)
+        for function in functions:
+            provision(account, function)
         self._events.restore(self._left)
         return self
 
@@ -157,14 +159,6 @@ class Server:
         await asyncio.sleep(0)  # lets connections that were closed say so
         if self._root is not None:
             shutil.rmtree(self._root, ignore_errors=True)
-
-    def _keep_ready(self, functions: Functions) -> None:
-        """Starts the environments that restored functions are to have ready."""
-        for function in functions:
-            for qualifier, provisioned in function.provisioned.items():
-                configuration = function.resolve(qualifier)
-                if configuration is not None:
-                    self._fleet.provision(configuration, provisioned.count)
 
     def _define(self, account: Account) -> None:
         """Makes the functions to begin with; what of them cannot be is told."""

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,22 @@ from lmfunction.local._child import start_embedded
 e = start_embedded()
 print(json.dumps([e.url, e.region, e.access_key, e.secret_key, e.pid]), flush=True)
 sys.stdin.read()
+"""
+# Ends by SIGKILL only, and so do its children: one forked, one another program.
+CLINGING = """
+import os, signal, subprocess, time
+def handler(event, context):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    subprocess.Popen(["sleep", "60"])
+    if os.fork() == 0:
+        time.sleep(60)
+    open(event, "w").close()
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            pass
 """
 
 
@@ -59,8 +76,10 @@ def test_close_leaves_nothing(client_of: Any, children_of: Any, all_gone: Any, t
 
 
 @pytest.mark.parametrize("victim", ["parent", "server"])
-def test_kill_9_leaves_nothing(victim: str, client_of: Any, children_of: Any, all_gone: Any) -> None:
-    """K40: kill -9 of the parent or of the server leaves no process, even one whose handler is busy."""
+def test_kill_9_leaves_nothing(
+    victim: str, client_of: Any, children_of: Any, all_gone: Any, Deployer: Any, tmp_path: Path
+) -> None:
+    """K40: kill -9 of the parent or of the server leaves no process, however a busy handler clings, and no port."""
     with subprocess.Popen(
         [sys.executable, "-c", PARENT, ROOT], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as parent:
@@ -68,13 +87,29 @@ def test_kill_9_leaves_nothing(victim: str, client_of: Any, children_of: Any, al
         server = Started(parent.stdout.readline())
         client = client_of(server)
         client.invoke(FunctionName="echo")
-        client.invoke(FunctionName="slow", Payload=b'{"seconds": 60}', InvocationType="Event")
-        while len(children_of(server.pid)) < 2:
-            pass
+        name = Deployer(client)(CLINGING, Timeout=60)
+        client.invoke(FunctionName=name, Payload=json.dumps(str(tmp_path / "ready")), InvocationType="Event")
+        while not (tmp_path / "ready").exists():
+            time.sleep(0.01)
         pids = {server.pid, *children_of(server.pid)}
+        assert len(pids) == 5  # the server, echo, and the other with two children
         os.kill(parent.pid if victim == "parent" else server.pid, signal.SIGKILL)
         assert all_gone(pids - {server.pid} if victim == "server" else pids)
         parent.kill()
+    port = int(server.url.rpartition(":")[2])
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
+    with start_embedded(port=port) as anew:
+        assert anew.url == server.url
+
+
+def test_started_twice(make_wire: Any) -> None:
+    """K39: a second server on the same port is refused with the reason, and the first one serves on."""
+    with start_embedded() as first:
+        port = int(first.url.rpartition(":")[2])
+        with pytest.raises(TransportError, match=f"cannot listen on port {port}: Address already in use"):
+            start_embedded(port=port)
+        assert make_wire(first).request().status == 200
 
 
 def test_repr_is_masked(server: Any) -> None:

@@ -241,3 +241,29 @@ def test_provisioned_code_that_does_not_load(client: Any, zip_of: Any, wire: Any
     client.delete_function(FunctionName=name)
     # It was deleted while it was starting anew: new connections get the numbers of the sockets that went with it.
     assert [wire.request().status for _ in range(5)] == [200] * 5
+
+
+def test_what_is_ready_is_ready_again_after_a_restart(client_of: Any, zip_of: Any, tmp_path: Path) -> None:
+    """With a state folder versions, aliases and what is kept ready for them outlive the server."""
+    settings = Settings(state=str(tmp_path / "state"))
+    with start_embedded(settings=settings) as server:
+        client = client_of(server)
+        name = deployed(client, zip_of, "stays", TYPE, Publish=True, Tags={"a": "b"})
+        client.update_function_configuration(FunctionName=name, Description="2")
+        client.publish_version(FunctionName=name)
+        routing = {"AdditionalVersionWeights": {"2": 0.5}}
+        client.create_alias(FunctionName=name, Name="live", FunctionVersion="1", RoutingConfig=routing)
+        client.put_provisioned_concurrency_config(
+            FunctionName=name, Qualifier="live", ProvisionedConcurrentExecutions=2
+        )
+        before = client.get_alias(FunctionName=name, Name="live")
+    with start_embedded(settings=settings) as server:
+        client = client_of(server)
+        when_ready(client, name, "live")
+        kinds = {client.invoke(FunctionName=name, Qualifier=q)["Payload"].read() for q in ("1", "2", "live")}
+        assert kinds == {b'"provisioned-concurrency"'}
+        after = client.get_alias(FunctionName=name, Name="live")
+        del before["ResponseMetadata"], after["ResponseMetadata"]
+        assert after == before
+        assert client.publish_version(FunctionName=name)["Version"] == "2"
+        assert client.get_function(FunctionName=name)["Tags"] == {"a": "b"}

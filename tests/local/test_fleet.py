@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
 from lmfunction._wire import parse_report
+from lmfunction.local._fleet import ACCOUNT_LIMIT, RESERVED_LIMIT, Fleet
 from lmfunction.local._functions import Configuration, Function, Functions, Provisioned
 from lmfunction.local._invocation import Invocation, exit_payload
 from lmfunction.local._log_lines import Measured, log_tail
@@ -67,6 +69,43 @@ def test_concurrency_set_aside() -> None:
     ready.provisioned.clear()
     functions.put(ready)
     assert functions.set_aside == {"c": 0}
+
+
+@pytest.mark.parametrize(
+    ("running", "name", "reason"),
+    [
+        ({}, "free", None),
+        ({"free": 2}, "free", None),
+        ({"free": 3}, "free", ACCOUNT_LIMIT),
+        ({"free": 3}, "reserved", None),
+        ({"reserved": 1}, "reserved", None),
+        ({"reserved": 2}, "reserved", RESERVED_LIMIT),
+        ({}, "none", RESERVED_LIMIT),
+        ({"free": 3}, "ready", None),
+        ({"free": 3, "ready": 5}, "ready", ACCOUNT_LIMIT),
+        ({"free": 1, "ready": 6}, "ready", None),
+        ({"free": 1, "ready": 7}, "free", ACCOUNT_LIMIT),
+        ({"reserved": 4, "free": 1}, "free", ACCOUNT_LIMIT),
+    ],
+)
+def test_limits(running: dict[str, int], name: str, reason: str | None, tmp_path: Path) -> None:
+    """Of 10, 2 are reserved for one function and 5 kept ready for another; 3 are anybody's.
+
+    What is beyond one's own share counts among those, be it that the share was cut while it ran.
+    """
+
+    async def look() -> str | None:
+        functions = Functions("us-east-1", "000000000000")
+        for known, more in (("free", {}), ("reserved", {"reserved": 2}), ("none", {"reserved": 0}),
+                            ("ready", {"provisioned": {"1": Provisioned(5)}})):  # fmt: skip
+            functions.put(Function(Configuration(known, "arn", Path(), "a.b"), **more))  # type: ignore[arg-type]
+        fleet = Fleet(None, Settings(concurrency=10), functions, tmp_path)  # type: ignore[arg-type]
+        fleet._running.update(running)
+        fleet._running_total = sum(running.values())
+        fleet.close()
+        return fleet.limit_met(name)
+
+    assert asyncio.run(look()) == reason
 
 
 def test_leftovers_of_killed_servers_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

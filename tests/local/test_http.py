@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import resource
 import socket
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lmfunction.local._child import start_embedded
+from lmfunction.local._settings import Settings
+
 INVOKE = "/2015-03-31/functions/echo/invocations"
 BODY = '{"a": 1}'
+CASES = Path(__file__).with_name("cases")
 
 
-def test_refused_bytes(http_case: dict[str, Any], wire: Any) -> None:
-    """Each hostile or malformed request gets its status, no CORS header, and the server hangs up."""
-    case = http_case
-    sign = "".join(f"{name}: {value}\r\n" for name, value in wire.signed().items())
-    values = {"invoke": INVOKE, "host": f"127.0.0.1:{wire.port}", "port": str(wire.port), "sign": sign, "body": BODY}
+@pytest.fixture(scope="module")
+def trap(deploy: Any, tmp_path_factory: Any) -> tuple[str, Path]:
+    """The path of a function, and the file that is there once it has run."""
+    mark = tmp_path_factory.mktemp("trap") / "sprung"
+    name = deploy(f"def handler(event, context):\n    open({str(mark)!r}, 'w').close()\n")
+    return f"/2015-03-31/functions/{name}/invocations", mark
+
+
+def test_refused_bytes(http_case: dict[str, Any], wire: Any, trap: tuple[str, Path]) -> None:
+    """Each hostile or malformed request gets its status, no CORS header, runs nothing, and the server hangs up."""
+    case, (invoke, mark) = http_case, trap
+    sign = "".join(f"{name}: {value}\r\n" for name, value in wire.signed(invoke).items())
+    values = {"invoke": invoke, "host": f"127.0.0.1:{wire.port}", "port": str(wire.port), "sign": sign, "body": BODY}
     data = case["send"]
     for name, value in values.items():
         data = data.replace("{" + name + "}", value)
@@ -24,7 +40,16 @@ def test_refused_bytes(http_case: dict[str, Any], wire: Any) -> None:
     assert reply.status == case["status"], f"{data!r}\n{reply}"
     assert reply.closed
     assert not [name for name in reply.lower if name.startswith("access-control")]
+    assert not mark.exists()
     assert wire.request().status == 200
+
+
+def test_the_trap_springs(wire: Any, trap: tuple[str, Path]) -> None:
+    """What the test above counts on: the same request with nothing wrong about it does run the function."""
+    invoke, mark = trap
+    assert wire.request(invoke).status == 200
+    assert mark.exists()
+    mark.unlink()
 
 
 def test_keep_alive_and_pipelining(wire: Any) -> None:
@@ -88,17 +113,69 @@ def test_7_mb_body(wire: Any) -> None:
     }
 
 
-def test_many_idle_connections(wire: Any) -> None:
-    """K35, in small: silent connections are closed at the deadline and do not hinder others."""
-    idle = [socket.create_connection(("127.0.0.1", wire.port), timeout=5) for _ in range(100)]
+@pytest.mark.parametrize("kind", [None, "text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_signed_requests_of_any_content_type(wire: Any, kind: str | None) -> None:
+    """K12 to K15: with a signature the content type does not matter, as on AWS."""
+    reply = wire.request(headers={"Content-Type": kind} if kind else None)
+    assert (reply.status, reply.body) == (200, BODY.encode())
+
+
+@pytest.mark.parametrize(
+    "name", ["os:system", "os.system", "builtins:eval", "lmfunction.local._server", "evil.py", "app.handler", "echo.py"]
+)
+def test_names_of_modules(wire: Any, name: str) -> None:
+    """K25: a name is looked up among the functions and nowhere else."""
+    reply = wire.request(f"/2015-03-31/functions/{name}/invocations")
+    assert (reply.status, reply.lower["x-amzn-errortype"]) == (404, "ResourceNotFoundException")
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_slow_senders(wire: Any, part: str) -> None:
+    """K34: a byte now and then moves no deadline on, and meanwhile others are served."""
+    sign = "".join(f"{name}: {value}\r\n" for name, value in wire.signed().items())
+    head = f"POST {INVOKE} HTTP/1.1\r\n{sign}Content-Length: {len(BODY)}\r\n"
+    trickle = iter(BODY) if part == "body" else itertools.repeat("X")
+    with socket.create_connection(("127.0.0.1", wire.port), timeout=0.15) as connection:
+        connection.sendall((f"{head}\r\n" if part == "body" else head).encode())
+        answer = b""
+        while not answer:
+            connection.sendall(next(trickle).encode())
+            try:
+                answer = connection.recv(100)
+            except TimeoutError:
+                assert wire.request().status == 200
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_1000_connections(wire: Any) -> None:
+    """K35: silent connections do not hinder others, and are closed at the deadline."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 1_300 if hard == resource.RLIM_INFINITY else min(hard, 1_300)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    idle: list[socket.socket] = []
     try:
+        idle += [socket.create_connection(("127.0.0.1", wire.port), timeout=5) for _ in range(1_000)]
         assert wire.request().status == 200
         began = time.monotonic()
-        assert [connection.recv(1) for connection in idle] == [b""] * 100
-        assert time.monotonic() - began < 3
+        assert {connection.recv(1) for connection in idle} == {b""}
+        assert time.monotonic() - began < 4
     finally:
         for connection in idle:
             connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert wire.request().status == 200
+
+
+def test_too_many_connections(make_wire: Any) -> None:
+    """K35: connections over the limit are told so, and there is room again when others have gone."""
+    with start_embedded(settings=Settings(connections=5)) as server:
+        wire = make_wire(server)
+        idle = [socket.create_connection(("127.0.0.1", wire.port), timeout=5) for _ in range(5)]
+        with socket.create_connection(("127.0.0.1", wire.port), timeout=5) as refused:
+            assert refused.recv(1000).startswith(b"HTTP/1.1 503 ")
+        for connection in idle:
+            connection.close()
+        assert wire.request().status == 200
 
 
 def test_loopback_only(wire: Any) -> None:
@@ -124,3 +201,10 @@ def test_body_over_the_limit_in_pieces(wire: Any, framing: str) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
         connection.sendall(f"POST {INVOKE} HTTP/1.1\r\n{headers}Content-Length: {len(BODY)}\r\n\r\n{BODY}".encode())
         assert connection.recv(65536).endswith(BODY.encode())
+
+
+def test_every_row_is_proved() -> None:
+    """The numbered rows K1 to K40 of hostile input each stand in the id of a case or in what a test says it proves."""
+    texts = [path.read_text("utf-8") for path in (*CASES.glob("*.yaml"), *CASES.parent.glob("test_*.py"))]
+    named = {int(number) for text in texts for number in re.findall(r"\bK(\d+)\b", text)}
+    assert set(range(1, 41)) <= named

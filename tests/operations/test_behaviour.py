@@ -319,9 +319,12 @@ def test_a_stream_that_fails_keeps_what_came(stream: Stream) -> None:
 
 def test_a_stream_that_breaks_off_is_lost(stream: Stream) -> None:
     """Without the function's end nobody can see whether the payload is whole."""
-    with pytest.raises(lm.TransportError, match="answer is lost") as caught:
-        stream(chunk(b"half"))
+    result = stream(chunk(b"half"))
+    assert next(iter(result)) == "half"
+    with pytest.raises(lm.TransportError, match="answer is lost after 4 bytes") as caught:
+        list(result)
     assert (caught.value.sent, caught.value.outcome) == (True, "RESULT_LOST")
+    assert (caught.value.result, result.received) == (result, b"half")
 
 
 def test_a_streams_select(stream: Stream) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from lmfunction._params import Cmdlet
 from lmfunction._record import Record, Records
 from lmfunction._service import operation
 from lmfunction._table import CMDLETS, INVOKE, OPERATIONS, PUBLISH
+from lmfunction.local._control import OPERATIONS as CONTROL
 
 MODEL = botocore.model.ServiceModel(botocore.loaders.create_loader().load_service_model("lambda", "service-2"))
 PLAIN = [
@@ -209,20 +211,111 @@ def test_code_signing(aws: lm.Session, f: Record) -> None:
     assert aws.get_lm_function_code_signing_config("f").function_name == "f"
 
 
-def test_at_the_embedded_lambda(package: Path) -> None:
-    """The embedded Lambda's control plane, through the same cmdlets."""
-    with lm.Session(profile_name="local") as local:
-        made = local.publish_lm_function("made", zip_filename=package, handler="app.handler", runtime="python3.12")
-        assert made.function_name == "made"
-        assert "made" in [x.function_name for x in local.get_lm_functions()]
-        assert local.write_lm_function_concurrency("made", reserved_concurrent_executions=3) == 3
-        assert local.get_lm_function("made").concurrency == {"ReservedConcurrentExecutions": 3}
-        assert local.get_lm_function_concurrency("made") == 3
-        assert local.remove_lm_function_concurrency("made") is None
-        assert local.update_lm_function_configuration("made", timeout=4).timeout == 4
-        assert local.update_lm_function_code("made", zip_file=package).code_size == made.code_size
-        assert local.get_lm_function_configuration("made").timeout == 4
-        assert local.remove_lm_function("made", select="^FunctionName") == "made"
-        with pytest.raises(lm.ServiceError, match="Function not found") as caught:
-            local.get_lm_function("made")
-        assert caught.value.status == 404
+@pytest.fixture(scope="module")
+def local() -> Iterator[lm.Session]:
+    """A session with the embedded Lambda."""
+    with lm.Session(profile_name="local") as session:
+        yield session
+
+
+def test_all_that_the_embedded_lambda_has_is_tried() -> None:
+    """For every operation that it has, the tests below call a cmdlet there."""
+    called = set(re.findall(r"\blocal\.(\w+)\(", Path(__file__).read_text("utf-8")))
+    tried = {OPERATIONS[c.name] for c in CMDLETS if c.name in OPERATIONS and set(c.python_names) & called}
+    assert set(CONTROL) & set(OPERATIONS.values()) - tried == set()
+
+
+def test_at_the_embedded_lambda(local: lm.Session, package: Path) -> None:
+    """The embedded Lambda's control plane, through the same cmdlets: functions."""
+    made = local.publish_lm_function("made", zip_filename=package, handler="app.handler", runtime="python3.12")
+    assert made.function_name == "made"
+    assert "made" in [x.function_name for x in local.get_lm_functions()]
+    assert local.get_lm_function_list(function_version="all")[0].version == "$LATEST"
+    assert local.write_lm_function_concurrency("made", reserved_concurrent_executions=3) == 3
+    assert local.get_lm_function("made").concurrency == {"ReservedConcurrentExecutions": 3}
+    assert local.get_lm_function_concurrency("made") == 3
+    assert local.remove_lm_function_concurrency("made") is None
+    assert local.update_lm_function_configuration("made", timeout=4).timeout == 4
+    assert local.update_lm_function_code("made", zip_file=package).code_size == made.code_size
+    assert local.get_lm_function_configuration("made").timeout == 4
+    assert local.remove_lm_function("made", select="^FunctionName") == "made"
+    with pytest.raises(lm.ServiceError, match="Function not found") as caught:
+        local.get_lm_function("made")
+    assert caught.value.status == 404
+
+
+@pytest.fixture
+def g(local: lm.Session, package: Path) -> Iterator[str]:
+    """The ARN of a function at the embedded Lambda, with the version 1 and the alias live."""
+    made = local.publish_lm_function("g", zip_filename=package, handler="app.handler", runtime="python3.12")
+    assert local.publish_lm_version("g", description="first").version == "1"
+    assert local.new_lm_alias("g", name="live", function_version="1").function_version == "1"
+    yield made.function_arn
+    local.remove_lm_function("g", force=True)
+
+
+def test_versions_at_the_embedded_lambda(local: lm.Session, g: str) -> None:
+    """Versions and aliases, with routing by flattened members."""
+    local.update_lm_function_configuration("g", description="second")
+    assert local.publish_lm_version("g").version == "2"
+    assert [v.version for v in local.get_lm_versions_by_function("g")] == ["$LATEST", "1", "2"]
+    moved = local.update_lm_alias("g", name="live", routing_config_additional_version_weights={"2": 1.0})
+    assert moved.routing_config == {"AdditionalVersionWeights": {"2": 1.0}}
+    assert local.invoke_lm("g", {"n": 1}, qualifier="live").executed_version == "2"
+    assert local.get_lm_alias("g", name="live").description == ""
+    assert [a.name for a in local.get_lm_alias_list("g")] == ["live"]
+    assert local.remove_lm_alias("g", name="live", force=True) is None
+    with pytest.raises(lm.ServiceError, match="Cannot find alias arn"):
+        local.get_lm_alias("g", name="live")
+
+
+def test_provisioned_concurrency_at_the_embedded_lambda(local: lm.Session, g: str) -> None:
+    """Environments that are kept ready are asked for, read and given up."""
+    wanted = {"qualifier": "live"}
+    asked = local.write_lm_provisioned_concurrency_config("g", **wanted, provisioned_concurrent_executions=1)
+    assert asked.requested_provisioned_concurrent_executions == 1
+    assert local.get_lm_provisioned_concurrency_config("g", **wanted).status in ("IN_PROGRESS", "READY")
+    assert [c.function_arn for c in local.get_lm_provisioned_concurrency_config_list("g")] == [f"{g}:live"]
+    assert local.remove_lm_provisioned_concurrency_config("g", **wanted, force=True) is None
+
+
+def test_rules_at_the_embedded_lambda(local: lm.Session, g: str) -> None:
+    """Rules for events, permissions, tags and the rest of what belongs to a function."""
+    queue = "arn:aws:sqs:us-east-1:000000000000:q"
+    made = local.write_lm_function_event_invoke_config("g", maximum_retry_attempt=1, on_failure_destination=queue)
+    assert made.destination_config["OnFailure"] == {"Destination": queue}
+    assert (
+        local.update_lm_function_event_invoke_config("g", maximum_event_age_in_seconds=60).maximum_retry_attempts == 1
+    )
+    assert local.get_lm_function_event_invoke_config("g").maximum_event_age_in_seconds == 60
+    assert len(local.get_lm_function_event_invoke_config_list("g")) == 1
+    assert local.remove_lm_function_event_invoke_config("g", force=True) is None
+    statement = {"statement_id": "s", "action": "lambda:InvokeFunction", "principal": "s3.amazonaws.com"}
+    assert json.loads(local.add_lm_permission("g", **statement))["Resource"] == g
+    assert '"Sid":"s"' in local.get_lm_policy("g").policy
+    assert local.remove_lm_permission("g", statement_id="s", force=True) is None
+    assert local.add_lm_resource_tag(g, tags={"team": "x"}) is None
+    assert local.get_lm_resource_tag(g) == {"team": "x"}
+    assert local.remove_lm_resource_tag(g, tag_keys="team", force=True) is None
+    assert local.get_lm_account_setting().account_usage["FunctionCount"] >= 5
+    assert local.get_lm_function_code_signing_config("g").to_dict() == {}
+    assert local.get_lm_runtime_management_config("g").update_runtime_on == "Auto"
+    assert local.write_lm_function_recursion_config("g", recursive_loop="allow") == "Allow"
+    assert local.get_lm_function_recursion_config("g") == "Allow"
+
+
+def test_layers_at_the_embedded_lambda(local: lm.Session, package: Path) -> None:
+    """Layers are published, read and removed."""
+    made = local.publish_lm_layer_version("lay", zip_filename=package, compatible_runtimes=["python3.12"])
+    assert "lay" in [x.layer_name for x in local.get_lm_layer_list()]
+    assert [x.version for x in local.get_lm_layer_version_list("lay")] == [made.version]
+    assert local.get_lm_layer_version("lay", version_number=made.version).version == made.version
+    assert local.get_lm_layer_version_by_arn(made.layer_version_arn).version == made.version
+    assert local.remove_lm_layer_version("lay", version_number=made.version, force=True) is None
+
+
+def test_what_the_embedded_lambda_has_not(local: lm.Session) -> None:
+    """The refusal names the operation."""
+    with pytest.raises(lm.ServiceError, match="ListEventSourceMappings is an operation that the embedded") as caught:
+        local.get_lm_event_source_mapping_list()
+    assert (caught.value.status, caught.value.code) == (501, "NotImplementedException")
