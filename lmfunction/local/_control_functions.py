@@ -21,7 +21,7 @@ from lmfunction.local._calls import Account, Call, check_revision, member_of, nu
 from lmfunction.local._code import CodeError
 from lmfunction.local._code_members import code_of
 from lmfunction.local._control_layers import layers_of
-from lmfunction.local._control_members import architecture_of, changes_of
+from lmfunction.local._control_members import architecture_of, changes_of, refuse_what_is_not_here
 from lmfunction.local._control_versions import publish
 from lmfunction.local._functions import LATEST, Configuration, Function
 from lmfunction.local._http import Answer
@@ -59,6 +59,7 @@ def create_function(account: Account, call: Call) -> Answer:
 
 def update_function_code(account: Account, call: Call) -> Answer:
     """UpdateFunctionCode, from a zip file in the request."""
+    refuse_what_is_not_here(call)
     function = account.function(call)
     check_revision(call, function.latest.revision_id)
     if call.text("ImageUri"):

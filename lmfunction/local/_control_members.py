@@ -7,7 +7,7 @@ import re
 from typing import Any, Final
 
 from lmfunction.local._answers import enum_fault, fault, invalid_parameter, pattern_fault, validation
-from lmfunction.local._calls import Call, member_of, number_faults, serialization, structure_of, texts_of
+from lmfunction.local._calls import Call, member_of, number_faults, serialization, structure_of, text_of, texts_of
 from lmfunction.local._functions import PER_TENANT, Configuration
 from lmfunction.local._invoke import RefusedError
 from lmfunction.local._logging_config import LoggingConfig, logging_config
@@ -33,10 +33,26 @@ _ENUMS: Final = {
     ("SnapStart", "ApplyOn"): ("PublishedVersions", "None"),
     ("TenancyConfig", "TenantIsolationMode"): (PER_TENANT,),
 }
+# What a request may ask for and is not here.
+_NOT_HERE: Final = {
+    "DurableConfig": "durable functions",
+    "CapacityProviderConfig": "capacity providers",
+    "PublishTo": "capacity providers",
+    "CodeSigningConfigArn": "code signing",
+    "ImageConfig": "images",
+}
+
+
+def refuse_what_is_not_here(call: Call) -> None:
+    """Refuses a request that asks for what the embedded Lambda has not, instead of passing over it."""
+    for key, what in _NOT_HERE.items():
+        if call.document.get(key):
+            raise RefusedError(invalid_parameter(f"{key} is not supported here: the embedded Lambda has no {what}."))
 
 
 def changes_of(call: Call, before: Configuration | None = None) -> dict[str, Any]:
     """The fields of a configuration that a request sets; `before` is what it changes, None when it creates."""
+    refuse_what_is_not_here(call)
     wanted, faults = call.document, list[str]()
     changes = _texts(call, faults)
     for key, (name, low, high) in _NUMBERS.items():
@@ -133,9 +149,10 @@ def _settings(call: Call, faults: list[str]) -> dict[str, Any]:
         value = (structure_of(wanted, structure) or {}).get(member)
         if value is not None and value not in values:
             faults.append(enum_fault(value, f"{member_of(structure)}.{member_of(member)}", values))
-    target = (structure_of(wanted, "DeadLetterConfig") or {}).get("TargetArn")
+    target = text_of(structure_of(wanted, "DeadLetterConfig") or {}, "TargetArn")
+    mode = text_of(structure_of(wanted, "TracingConfig") or {}, "Mode")
     shown = {
-        "TracingConfig": structure_of(wanted, "TracingConfig"),
+        "TracingConfig": None if mode is None else {"Mode": mode},
         "KMSKeyArn": call.text("KMSKeyArn"),
         "EphemeralStorage": _storage(structure_of(wanted, "EphemeralStorage"), faults),
         "SnapStart": _snap_start(structure_of(wanted, "SnapStart")),
@@ -149,8 +166,10 @@ def _settings(call: Call, faults: list[str]) -> dict[str, Any]:
 def _file_systems(given: object) -> list[dict[str, str]] | None:
     if not isinstance(given, list):
         return None
+    if not all(isinstance(system, dict) for system in given):
+        raise RefusedError(serialization("FileSystemConfigs must be a list of objects."))
     keys = ("Arn", "LocalMountPath")
-    return [{key: system[key] for key in keys if key in system} for system in given if isinstance(system, dict)]
+    return [{key: text_of(system, key) or "" for key in keys} for system in given]
 
 
 def _storage(given: dict[str, Any] | None, faults: list[str]) -> dict[str, Any] | None:
@@ -162,7 +181,7 @@ def _storage(given: dict[str, Any] | None, faults: list[str]) -> dict[str, Any] 
 
 
 def _snap_start(given: dict[str, Any] | None) -> dict[str, Any] | None:
-    return None if given is None else {"ApplyOn": given.get("ApplyOn", "None"), "OptimizationStatus": "Off"}
+    return None if given is None else {"ApplyOn": given.get("ApplyOn") or "None", "OptimizationStatus": "Off"}
 
 
 def _network(given: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lmfunction.local._answers import invalid_parameter, ok
 from lmfunction.local._calls import Account, Call, check_revision
+from lmfunction.local._control_members import refuse_what_is_not_here
 from lmfunction.local._functions import Configuration, Function
 from lmfunction.local._http import Answer
 from lmfunction.local._invoke import RefusedError
@@ -11,6 +12,7 @@ from lmfunction.local._invoke import RefusedError
 
 def publish_version(account: Account, call: Call) -> Answer:
     """PublishVersion; when nothing has changed since the last one, it is that."""
+    refuse_what_is_not_here(call)
     function = account.function(call)
     latest = function.latest
     check_revision(call, latest.revision_id)
