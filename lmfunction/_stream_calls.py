@@ -41,9 +41,12 @@ def stream(
     live = door.live(text, plan.place.profile.redaction.text) if open_to_all and not whole else ()
     with _progress(plan, engine, door, arguments, live, text):
         result = _opened(plan, engine, scribe, send)
-        for piece in result:
-            text.add(piece)
-            tick()  # it is to be seen at once
+        try:
+            for piece in result:
+                text.add(piece)
+                tick()  # it is to be seen at once
+        except KeyboardInterrupt:
+            raise result.interrupted() from None
     result.payload_shown = bool(live)
     return result
 
@@ -64,8 +67,12 @@ def _progress(
 
 
 def _before(viewer: Viewer, text: LiveText) -> Viewer:
+    """The viewer, which draws nothing of a wait that something has ended."""
+    drawn: list[Progress] = []
+
     def draw(progress: Progress) -> None:
-        if progress.ended or not text.length:
+        if drawn if progress.ended else not text.length:
+            drawn.append(progress)
             viewer.draw(progress)
 
     return dataclasses.replace(viewer, draw=draw)
@@ -75,13 +82,8 @@ def _opened(plan: OperationPlan, engine: Engine, scribe: Scribe, send: Send, *, 
     """The answer, its head read. The scribe writes down how it ends when it does."""
     clock = engine.policy.clock
     writing = scribe.begin()
-    try:
-        start = clock()
-        answer = send()
-    except BaseException as error:
-        writing.failed(error)
-        raise
     made: list[StreamResult] = []
+    start = clock()
 
     def ended(fault: BaseException | None) -> None:
         for result in made:
@@ -91,7 +93,11 @@ def _opened(plan: OperationPlan, engine: Engine, scribe: Scribe, send: Send, *, 
             else:
                 writing.failed(fault)
 
-    made.append(_result(plan, answer, ended, stops=stops))
+    try:
+        made.append(_result(plan, send(), ended, stops=stops))
+    except BaseException as error:
+        writing.failed(error)
+        raise
     return made[0]
 
 

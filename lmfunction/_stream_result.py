@@ -120,7 +120,14 @@ class StreamResult(InvokeResult):
     def close(self) -> None:
         """Stops reading. The function runs on, and what it still sends is lost."""
         if self._source is not None:
-            self._end(self._interrupted("Stopped reading"))
+            self._end(self._interrupted())
+
+    def interrupted(self) -> InvocationInterrupted:
+        """What to raise for a Ctrl-C that came between two reads: the answer is given up."""
+        self.close()
+        if isinstance(self._fault, InvocationInterrupted):
+            return self._fault
+        return InvocationInterrupted(f"Stopped. {self.request.label} has ended.", sent=True, result=self)
 
     def collected(self) -> InvokeResult:
         """The whole answer as an ordinary result, waited for."""
@@ -185,7 +192,7 @@ class StreamResult(InvokeResult):
         try:
             found = self._source.next()
         except KeyboardInterrupt:
-            self._end(self._interrupted("Stopped reading"))
+            self._end(self._interrupted())
         except BaseException as error:
             self._end(error)
             raise
@@ -208,10 +215,10 @@ class StreamResult(InvokeResult):
             source.close()
         self._ended(fault)
 
-    def _interrupted(self, what: str) -> InvocationInterrupted:
+    def _interrupted(self) -> InvocationInterrupted:
         count = sum(map(len, self._chunks))
         return InvocationInterrupted(
-            f"{what} after {count:,} bytes. {self.request.label} may still be running: AWS cannot cancel an "
+            f"Stopped reading after {count:,} bytes. {self.request.label} may still be running: AWS cannot cancel an "
             "invocation. Look into its log before you repeat the call.",
             sent=True,
             result=self,
@@ -229,7 +236,8 @@ class StreamResult(InvokeResult):
                 self.close()
 
     def __reduce__(self) -> Any:
-        return self.collected().__reduce_ex__(2)
+        whole = self.collected()
+        return _restored, (whole.__getstate__(), whole.error)
 
     # -- shown without waiting
 
@@ -264,3 +272,11 @@ class StreamResult(InvokeResult):
     @property
     def _so_far(self) -> str:
         return size(sum(map(len, self._chunks)))
+
+
+def _restored(state: dict[str, Any], failure: FunctionFailure | None) -> InvokeResult:
+    result = InvokeResult.__new__(InvokeResult)
+    result.__setstate__(state)
+    if failure is not None:
+        result.explained(failure)
+    return result
