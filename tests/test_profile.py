@@ -283,6 +283,7 @@ def test_the_wheel_holds_the_shipped_profiles(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         held = {name: archive.read(name) for name in archive.namelist() if name.startswith("lmfunction/profiles/")}
+        assert "lmfunction/local/_node_loop.mjs" in archive.namelist()
     assert held == {f"lmfunction/profiles/{p.name}": p.read_bytes() for p in (root / "profiles").glob("*.yaml")}
 
 

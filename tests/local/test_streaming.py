@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import lmfunction as lm
 from lmfunction.local._child import start_embedded
 from lmfunction.local._frames import event_frame
 
@@ -131,6 +132,29 @@ def test_invoke_collects(client: Any, warm_streamer: str, streams_case: dict[str
         assert len(payload) == case["length"]
     else:
         assert payload.decode() == case["text"]
+
+
+def test_our_cmdlet(server: Any, warm_streamer: str, streams_case: dict[str, Any]) -> None:
+    """The same through Invoke-LMWithResponseStream: the text, and the error with what came before it kept."""
+    case = streams_case
+    if "timeout" in case:  # shown by the stream
+        return
+    credential = lm.Credential(server.access_key, server.secret_key)
+    with lm.Session(endpoint_url=server.url, region=server.region, credential=credential) as session:
+        result = session.invoke_lm_with_response_stream(warm_streamer, json.dumps(case["steps"]), log_type="Tail")
+        text = "".join(result)
+        if "length" in case:
+            assert len(text) == case["length"]
+        else:
+            assert text == case["text"]
+        assert result.raw_payload == text.encode()
+        assert result.ok is ("error" not in case)
+        if "error" in case:
+            kind, message = case["error"]
+            assert result.error.type == kind
+            assert re.search(message, result.error.message)
+        assert f"REPORT RequestId: {result.request_id}\t" in result.log
+        assert result.report.duration_ms > 0
 
 
 def test_an_event_of_a_function_that_streams(client: Any, warm_streamer: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -325,6 +327,48 @@ def test_a_stream_that_breaks_off_is_lost(stream: Stream) -> None:
         list(result)
     assert (caught.value.sent, caught.value.outcome) == (True, "RESULT_LOST")
     assert (caught.value.result, result.received) == (result, b"half")
+
+
+def test_a_stream_is_sent_once(stream: Stream, requests: Requests) -> None:
+    """Also when its answer breaks off, and whatever is asked of it afterwards."""
+    result = stream(chunk(b"half"))
+    for _ in range(2):
+        with pytest.raises(lm.TransportError):
+            list(result)
+    with pytest.raises(lm.TransportError):
+        _ = result.payload
+    assert len(requests) == 1
+
+
+def test_a_stream_in_the_audit(requests: Requests, session: lm.Session, tmp_path: Path) -> None:
+    """It is written down as begun before it is sent, and how it ended when it has; so is one that nobody reads on."""
+    url = session.engine.fixed["EndpointUrl"]
+    profile = f"region: us-east-1\nendpoint: {url}\naudit: {tmp_path}/audit.jsonl\n"
+    (tmp_path / "audited.yaml").write_text(profile)
+    fixed = {"profile_name": "audited", "profile_location": str(tmp_path), "credential": lm.Credential("AKID", "no")}
+    details = json.dumps({"errorType": "ValueError", "errorMessage": "half way"})
+    endings = [
+        (complete(),),
+        (complete(ErrorCode="Unhandled", ErrorDetails=details),),
+        (),
+        (chunk(b"more"), complete()),
+    ]
+    with lm.Session(**fixed) as audited:
+        for ending in endings:
+            requests.answers[:] = []
+            requests.answer(chunk(b"a") + b"".join(ending), Content_Type="application/vnd.amazon.eventstream")
+            result = audited.invoke_lm_with_response_stream("f")
+            assert next(iter(result)) == "a"
+            assert b'"UNKNOWN"' in b"".join(p.read_bytes() for p in tmp_path.rglob("*") if "audit." in p.name)
+            if len(ending) == 2:
+                result.close()
+            else:
+                with contextlib.suppress(lm.TransportError):
+                    result.finish()
+    lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    outcomes = [line["outcome"] for line in lines]
+    assert outcomes == ["OK", "FUNCTION_ERROR", "RESULT_LOST", "UNKNOWN"]
+    assert lines[1]["error_type"] == "ValueError"
 
 
 def test_a_streams_select(stream: Stream) -> None:
