@@ -7,7 +7,7 @@ no `Type` on ValidationException); service-2.json of botocore for the patterns.
 from __future__ import annotations
 
 import json
-import os
+import random
 from typing import Any, Final
 
 from lmfunction import _wire
@@ -19,6 +19,8 @@ NAME_PATTERN: Final = (
 )
 QUALIFIER_PATTERN: Final = r"\$(LATEST(\.PUBLISHED)?)|[a-zA-Z0-9-_$]+"
 TENANT_PATTERN: Final = r"[a-zA-Z0-9\._:\/=+\-@ ]+"
+# Ids have to differ, not to be secret: the system's own generator would be two calls for each invocation.
+random_bits: Final = random.Random().getrandbits  # noqa: S311
 _JSON: Final = ("Content-Type", "application/json")
 _WITH_CAPITAL: Final = frozenset(
     {"ResourceNotFoundException", "RecursiveInvocationException", "ServiceException", "AccessDeniedException"}
@@ -27,7 +29,7 @@ _WITH_CAPITAL: Final = frozenset(
 
 def new_request_id() -> str:
     """A random UUID in lower case (version 4)."""
-    text = os.urandom(16).hex()
+    text = f"{random_bits(128):032x}"
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{'89ab'[int(text[16], 16) & 3]}{text[17:20]}-{text[20:]}"
 
 

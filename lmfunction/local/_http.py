@@ -148,11 +148,17 @@ def parse_head(text: str) -> tuple[str, str, dict[str, str]]:
 
 def parse_fields(lines: str) -> dict[str, str]:
     """The headers or trailers in `lines`, each line ended by CRLF. Raises MalformedError."""
-    headers: dict[str, str] = {}
     found = _HEADER.findall(lines)
     if len(found) != lines.count("\n"):  # a bare line break makes them differ as well
         raise MalformedError(400, "A header is malformed or folded.")
-    for name, value in found:
+    headers = {name.lower(): value.strip(" \t") for name, value in found}
+    return headers if len(headers) == len(found) else _joined(found)
+
+
+def _joined(fields: list[tuple[str, str]]) -> dict[str, str]:
+    """Headers of which some are repeated."""
+    headers: dict[str, str] = {}
+    for name, value in fields:
         name, value = name.lower(), value.strip(" \t")
         if name in headers:
             if name in _SINGLE:

@@ -7,11 +7,12 @@ Its `Lineage` counts how often a function has been in the chain of calls that le
 
 from __future__ import annotations
 
-import os
 import re
 import time
 import zlib
 from typing import Final
+
+from lmfunction.local._answers import random_bits
 
 ROUNDS: Final = 16  # so many times a function runs in one chain of calls
 _ENTRIES_KEPT: Final = 8
@@ -27,10 +28,10 @@ def trace_id(given: str | None, arn: str, *, stops: bool = True) -> str | None:
     """
     mark = f"{zlib.crc32(arn.encode()):08x}"
     if given is None or not _GIVEN.fullmatch(given):
-        text = os.urandom(20).hex()
+        text = f"{random_bits(160):040x}"
         return f"Root=1-{int(time.time()):08x}-{text[:24]};Parent={text[24:]};Sampled=0;Lineage=1:{mark}:0"
     parts = dict(part.partition("=")[::2] for part in given.split(";"))
-    parts.setdefault("Parent", os.urandom(8).hex())
+    parts.setdefault("Parent", f"{random_bits(64):016x}")
     parts.setdefault("Sampled", "0")
     counts = {found["function"]: int(found["count"]) for found in _ENTRY.finditer(parts.pop("Lineage", ""))}
     count = counts.pop(mark, -1) + 1

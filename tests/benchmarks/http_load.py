@@ -68,7 +68,7 @@ class _Client:
 
     def receive(self) -> bool:
         """Reads once; whether the answer is complete."""
-        data = self.socket.recv(262_144)
+        data = self.socket.recv(65_536)  # more would cost ten times as much in fresh memory
         if not data:
             raise RuntimeError("the server hung up")
         if self.left < 0:
