@@ -130,6 +130,8 @@ def opened_to_read(path: str) -> Iterator[Database]:
         _check_file(path)
         if not pathlib.Path(path).exists():
             raise JournalError(f"There is no journal {_shown(path)}.")
+        if pathlib.Path(f"{path}-journal").exists():
+            raise JournalError(_told(path, "a write was cut off, or is under way", "-Resume mends it."))
         database = connect(path, writes=False)
         try:
             if not identify(database, path):
@@ -173,6 +175,10 @@ def telling(path: str) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as error:
         raise as_error(path, error) from error
+    except UnicodeDecodeError as error:
+        raise damaged(path, "it holds text that is none") from error
+    except ValueError as error:  # from those who compare what is read with its checksum
+        raise damaged(path, str(error)) from error
 
 
 def as_error(path: str, error: sqlite3.Error | OSError) -> JournalError:

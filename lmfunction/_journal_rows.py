@@ -53,7 +53,8 @@ SCHEMA: Final = (
          outcomes INTEGER NOT NULL,
          source_digest BLOB,
          source_count INTEGER,
-         status TEXT NOT NULL) STRICT""",
+         status TEXT NOT NULL,
+         sum INTEGER NOT NULL) STRICT""",
     """CREATE TABLE item(
          seq INTEGER PRIMARY KEY,
          key TEXT,
@@ -123,7 +124,6 @@ class Totals:
     status: str = "running"
 
 
-_LEASE_COLUMNS: Final = (*COLUMNS, *(found.name for found in fields(Totals)))
 PENDING: Final = "PENDING"
 INTENT: Final = "INTENT"
 
@@ -175,15 +175,17 @@ def outcome_row(place: int, epoch: int, at: float, settled: Settlement) -> tuple
 
 def put_lease(database: Database, lease: Lease, totals: Totals) -> None:
     """Writes the lease's row, in the place of the one before."""
-    values = (1, *lease.row(), *(getattr(totals, found.name) for found in fields(Totals)))
-    marks = ",".join("?" * len(values))
-    database.execute(f"REPLACE INTO lease(one,{','.join(_LEASE_COLUMNS)}) VALUES ({marks})", values)  # noqa: S608
+    values = (*lease.row(), *(getattr(totals, found.name) for found in fields(Totals)))
+    marks = ",".join("?" * (len(values) + 2))
+    database.execute(f"REPLACE INTO lease VALUES ({marks})", (1, *values, _sum(values)))  # noqa: S608
 
 
 def lease_of(database: Database) -> tuple[Lease, Totals]:
-    """The lease's row."""
-    found = database.execute(f"SELECT {','.join(_LEASE_COLUMNS)} FROM lease").fetchone()  # noqa: S608 - ours
-    return Lease(*found[: len(COLUMNS)]), Totals(*found[len(COLUMNS) :])
+    """The lease's row. Raises ValueError when it is not what was written."""
+    _, *values, kept = database.execute("SELECT * FROM lease").fetchone() or (None, None)
+    if kept is None or kept != _sum(tuple(values)):
+        raise ValueError("its lease is not what was written")
+    return Lease(*values[: len(COLUMNS)]), Totals(*values[len(COLUMNS) :])
 
 
 def insert(database: Database, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -295,6 +297,10 @@ def _checked_outcomes(database: Database) -> Iterator[tuple[int, str, int]]:
         if kept != _outcome_sum(*values):
             raise ValueError(f"the outcome of item {seq_of(values[0])} is not what was written")
         yield values[0], values[1], values[2]
+
+
+def _sum(values: tuple[Any, ...]) -> int:
+    return zlib.crc32(repr(values).encode("utf-8", "surrogatepass"))
 
 
 def _item_sum(entry: Entry) -> int:

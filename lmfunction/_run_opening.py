@@ -80,7 +80,7 @@ def begin(path: str, binding: Binding, tool: str = "lmfunction", times: Times = 
             try:
                 database = open_to_write(path, make, shared=network is None)
             except BaseException:
-                mark.close(remove=True)
+                mark.close(remove=False)  # it may be interrupted behind the commit
                 raise
             mark.set(totals.commits)
         keyed = binding.item_key is not None
@@ -112,15 +112,26 @@ def resume(path: str, times: Times = Times(), sleep: Sleep = time.sleep) -> Open
 
 
 def look(path: str) -> tuple[Lease, Totals] | None:
-    """Who owns the journal and what is in it, by only looking; None when no run was begun in it."""
+    """Who owns the journal and what is in it, by only looking; None when no run was begun in it.
+
+    Raises JournalError for one that is empty and was not.
+    """
     with telling(path):
-        if not pathlib.Path(path).stat().st_size and not pathlib.Path(f"{path}-wal").exists():
-            return None
-        database = connect(path, writes=False)
-        try:
-            return rows.lease_of(database) if identify(database, path) else None
-        finally:
-            database.close()
+        found = _found(path)
+        if found is None and (read_mark(path) or 0) > 0:
+            raise damaged(path, "it is empty, and was not; its -wal file was removed, replaced or altered")
+        return found
+
+
+def _found(path: str) -> tuple[Lease, Totals] | None:
+    if not pathlib.Path(path).stat().st_size and not pathlib.Path(f"{path}-wal").exists():
+        return None
+    # What a kill in the middle of a write left of a rollback journal only a connection that writes can undo.
+    database = connect(path, writes=pathlib.Path(f"{path}-journal").exists())
+    try:
+        return rows.lease_of(database) if identify(database, path) else None
+    finally:
+        database.close()
 
 
 def _taken_over(path: str, database: Database, epoch: int, times: Times, network: str | None) -> Opened:
