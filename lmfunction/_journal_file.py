@@ -83,8 +83,12 @@ def make_file(path: str) -> None:
         folder = make_private_folder(pathlib.Path(path).absolute().parent)
         _check_folder(folder, path)
         _check_file(path)
-        # SQLite would make the file by the umask; the files beside it get the mode that it has.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | SAFELY, 0o600))
+        # SQLite would make the file by the umask; the files beside it get the mode that it has. One that exists is not
+        # opened: this process may be its owner.
+        if pathlib.Path(path).exists():
+            return
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | SAFELY, 0o600))
 
 
 def check_file(path: str) -> None:

@@ -22,7 +22,7 @@ FINAL = {"OK", "FUNCTION_ERROR", "ACCEPTED", "REJECTED", "THROTTLED_OUT", "NOT_S
 def violations_while_open(path: str, ran: Mapping[int, int], *, at_most_once: bool = True) -> list[str]:
     """What does not hold of a run that was killed and not resumed yet."""
     found = []
-    with _opened(path) as database:
+    with opened(path) as database:
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'item'").fetchone():
             return [f"(a) there is no run, and {ran} ran"] if any(ran.values()) else []
         sent = {place >> 20 for (place,) in database.execute("SELECT place FROM intent")}
@@ -47,7 +47,7 @@ def violations(
     possible_duplicates: int = 0,
 ) -> list[str]:
     """What does not hold of a run of `count` items that is over. `report` is the summary that the user got."""
-    with _opened(path) as database:
+    with opened(path) as database:
         numbers = _numbers(database)
         last = {}
         for place, outcome, final, body in database.execute(
@@ -110,7 +110,7 @@ def _numbers(database: sqlite3.Connection) -> dict[int, int]:
     return {seq: json.loads(payload)["n"] for seq, payload in rows}
 
 
-class _opened:
+class opened:
     """The database, read-only, closed at the end."""
 
     def __init__(self, path: str) -> None:

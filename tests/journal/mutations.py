@@ -71,10 +71,25 @@ def die_before_sending(task: dict[str, Any]) -> None:
     Journal.intend = intend  # type: ignore[method-assign]
 
 
+def die_before_settling(task: dict[str, Any]) -> None:
+    """Is killed when it is about to write down the outcome of its `task["die_after"]`-th call."""
+    real = Journal.settle
+    left = [task["die_after"]]
+
+    def settle(self: Journal, settlements: Sequence[Settlement]) -> None:
+        left[0] -= len(settlements)
+        if left[0] <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        real(self, settlements)
+
+    Journal.settle = settle  # type: ignore[method-assign]
+
+
 ALL: dict[str, Callable[[dict[str, Any]], None]] = {
     "intent after send": intent_after_send,
     "unforced": unforced,
     "unfenced": unfenced,
     "power loss": power_loss,
     "die before sending": die_before_sending,
+    "die before settling": die_before_settling,
 }

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from journal.conftest import Parent, Trial
 from journal.stub import Stub
+from journal.trials import Parent, Trial
 
 # (the system call, the error, the first times at which it fails)
 _FAULTS = [

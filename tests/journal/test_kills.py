@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from journal.conftest import Trial
+from journal.trials import Trial
 
 KILLED = -signal.SIGKILL
 SHARDS = 4
