@@ -126,6 +126,7 @@ def sibling_client(service: str, connection: Connection) -> Any:
         "connect_timeout": min(CONNECT_TIMEOUT, connection.read_timeout),
         "read_timeout": _SIBLING_TIMEOUT,
         "retries": {"mode": "standard", "total_max_attempts": 3},
+        "ignore_configured_endpoint_urls": True if connection.environment is None else None,
         **({"proxies": {}} if is_loopback(lambda_url) else {}),
         **{name: value for name, value in connection.options if name in ("proxies", "user_agent_extra", "client_cert")},
     }

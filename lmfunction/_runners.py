@@ -12,6 +12,8 @@ from lmfunction._destination_records import get_records
 from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._help_row import GET_HELP
+from lmfunction._local_rows import GET_LOG, IMPORT_TEMPLATE
+from lmfunction._log_reading import get_log
 from lmfunction._model import InvokeResult
 from lmfunction._once_keys import clear_key, get_keys
 from lmfunction._operation_calls import run_operation
@@ -19,6 +21,7 @@ from lmfunction._params import Cmdlet
 from lmfunction._safety_rows import CLEAR_ONCE_KEY, GET_AUDIT, GET_ONCE_KEY
 from lmfunction._session_cmdlets import STEPS, run_session_cmdlet
 from lmfunction._table import DESTINATION_RECORDS, INVOKE, MEASURE, OPERATIONS, PROFILE_CMDLETS, PUBLISH
+from lmfunction._template_import import import_template
 
 OnResult = Callable[[InvokeResult], None]
 # Values by parameter name, what calls share, the door, and who sees an invocation's result; gives what is emitted.
@@ -63,6 +66,8 @@ _RUNNERS: dict[str, Runner] = {
     MEASURE.name: _measure.measure,
     PUBLISH.name: _publish_function,
     GET_HELP.name: _get_help,
+    GET_LOG.name: lambda values, engine, door, _: get_log(values, engine, door),
+    IMPORT_TEMPLATE.name: lambda values, engine, door, _: import_template(values, engine, door),
     GET_AUDIT.name: lambda values, engine, door, _: get_audit(values, engine, door),
     DESTINATION_RECORDS.name: lambda values, engine, door, _: get_records(DESTINATION_RECORDS, values, engine, door),
     GET_ONCE_KEY.name: lambda values, engine, door, _: get_keys(values, engine, door),

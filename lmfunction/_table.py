@@ -10,6 +10,7 @@ from lmfunction import _wire
 from lmfunction._bulk_rows import JOURNALING
 from lmfunction._common_rows import COMMON, CONNECTION, FORCE
 from lmfunction._help_row import GET_HELP
+from lmfunction._local_rows import LOCAL
 from lmfunction._measure_row import measure_cmdlet
 from lmfunction._params import Cmdlet, Example, Kind, LazyCmdlet, Parameter, Rank, snake_case
 from lmfunction._safety_rows import SAFETY
@@ -322,6 +323,7 @@ CMDLETS: Final[tuple[Cmdlet, ...]] = (
     MEASURE,
     DESTINATION_RECORDS,
     *SAFETY,
+    *LOCAL,
     GET_HELP,
     *PROFILE_CMDLETS,
 )

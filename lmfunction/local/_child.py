@@ -194,7 +194,7 @@ def _close_pipes(process: subprocess.Popen[bytes]) -> None:
 
 
 def _close_all() -> None:
-    for started in _started:
+    for started in [*_started]:  # each takes itself out of the list
         started.close()
 
 

@@ -42,9 +42,18 @@ WRITTEN = [
 EXAMPLES = [(c, line) for c in WRITTEN for line, _ in examples_of(c)]
 DERIVED = [(c, line) for c in CMDLETS if c not in WRITTEN for line, _ in examples_of(c)]
 HANDLER = "def handler(event, context):\n    return {'status': 'ok'}\n"
+TEMPLATE = """
+Parameters: {Stage: {Type: String, Default: dev}}
+Resources:
+  Greet:
+    Type: AWS::Serverless::Function
+    Properties: {FunctionName: !Sub "greet-${Stage}", Handler: greet.handler, Runtime: python3.11}
+"""
 ROLE = "arn:aws:iam::123456789012:role/r"
 # What the embedded Lambda serves; the other operations are moto's.
-AT_THE_EMBEDDED = frozenset(["Invoke-LMFunction", "Publish-LMFunction", "Measure-LMFunction", "Clear-LMOnceKey"])
+AT_THE_EMBEDDED = frozenset(
+    ["Invoke-LMFunction", "Publish-LMFunction", "Measure-LMFunction", "Get-LMLog", "Clear-LMOnceKey"]
+)
 
 
 @dataclass
@@ -179,6 +188,8 @@ def folder(ground: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.rmtree(ground, ignore_errors=True)
     ground.mkdir()
     (ground / "order.json").write_text('{"id": 7}')
+    (ground / "greet.py").write_text(HANDLER)
+    (ground / "template.yaml").write_text(TEMPLATE)
     for name in ("greet.zip", "app.zip"):
         (ground / name).write_bytes(_package())
     (ground / "jobs.csv").write_text('FunctionName,Payload\nhello,"{""name"": ""Ada""}"\nhello,"{""name"": ""Bob""}"\n')
