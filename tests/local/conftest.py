@@ -8,10 +8,12 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.response import StreamingBody
+from invoking import World
 
 from lmfunction.local._child import Embedded, start_embedded
-from lmfunction.local._settings import Settings
+from lmfunction.local._settings import AWSLAMBDARIC, OWN_LOOP, Settings
 
 CASES = Path(__file__).with_name("cases")
 
@@ -272,8 +275,35 @@ def call(client: Any) -> Callable[..., tuple[Any, dict[str, Any]]]:
     return invoke
 
 
+@pytest.fixture(scope="session")
+def world() -> Iterator[Callable[[str], World]]:
+    """Worlds by the Python loop they run; each is started when first asked for."""
+    worlds: dict[str, World] = {}
+
+    def get(loop: str) -> World:
+        if loop not in worlds:
+            settings = Settings(python_loop=loop, enforce_memory=sys.platform == "linux", retry_delays=(0.01, 0.01))
+            server = start_embedded(settings=settings)
+            worlds[loop] = World(server, Wire(server), Deployer(client_of(server)), read_reply, to_bytes)
+        return worlds[loop]
+
+    yield get
+    for one in worlds.values():
+        one.close()
+        assert one.server.errors == ""
+        one.server.close()
+
+
+@pytest.fixture(params=[OWN_LOOP, AWSLAMBDARIC])
+def both(request: pytest.FixtureRequest, world: Callable[[str], World]) -> World:
+    """A world of each Python loop."""
+    if request.param == AWSLAMBDARIC and find_spec(AWSLAMBDARIC) is None:
+        pytest.skip("awslambdaric is not installed")
+    return world(request.param)
+
+
 # Helpers as fixtures: with pytest's importlib mode a test module cannot count on importing this one.
-for _helper in (Wire, Deployer, read_reply, to_bytes, zip_of, client_of, children_of, all_gone, alive):
+for _helper in (Deployer, to_bytes, zip_of, client_of, children_of, all_gone, alive):
     globals()[f"_{_helper.__name__}_fixture"] = pytest.fixture(scope="session", name=_helper.__name__)(
         lambda _helper=_helper: _helper
     )

@@ -7,7 +7,6 @@ import os
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,21 +15,6 @@ from botocore.exceptions import ClientError
 from lmfunction.local._child import start_embedded
 from lmfunction.local._settings import Settings
 
-COUNTER = """
-import os, tempfile, time
-count = -1
-def handler(event, context):
-    global count
-    count += 1
-    path = os.path.join(tempfile.gettempdir(), "mark")
-    seen = os.path.exists(path)
-    open(path, "w").close()
-    if event == "die":
-        os._exit(1)
-    if event == "hang":
-        time.sleep(60)
-    return {"count": count, "pid": os.getpid(), "mark": seen, "tmp": tempfile.gettempdir()}
-"""
 # Two calls that wait for each other through a directory can only succeed side by side.
 MEET = """
 import os, time
@@ -40,28 +24,6 @@ def handler(event, context):
         time.sleep(0.005)
     return os.getpid()
 """
-
-
-def test_warm_reuse(call: Any, deploy: Any) -> None:
-    """Sequential calls share one process: a counter in the module goes on."""
-    name = deploy(COUNTER)
-    results = [call(name)[0] for _ in range(5)]
-    assert [r["count"] for r in results] == [0, 1, 2, 3, 4]
-    assert len({r["pid"] for r in results}) == 1
-
-
-@pytest.mark.parametrize("event", ["die", "hang"])
-def test_tmp_survives_and_globals_do_not(call: Any, deploy: Any, event: str) -> None:
-    """After a crash or a timeout the next call has the same TMPDIR and a new process."""
-    name = deploy(COUNTER, Timeout=1)
-    before = call(name)[0]
-    began = time.monotonic()
-    assert call(name, event)[1]["FunctionError"] == "Unhandled"
-    assert time.monotonic() - began < 1.5
-    after, answer = call(name, LogType="Tail")
-    assert (after["count"], after["mark"], after["tmp"]) == (0, True, before["tmp"])
-    assert after["pid"] != before["pid"]
-    assert "Init Duration" not in answer["Log"]
 
 
 def test_environments_are_separate(call: Any, deploy: Any, tmp_path: Any) -> None:
@@ -153,16 +115,6 @@ def test_idle_environments_are_closed(client_of: Any, children_of: Any, all_gone
         pids = children_of(server.pid)
         assert pids
         assert all_gone(pids)
-
-
-def test_init_limit(client_of: Any, Deployer: Any) -> None:
-    """Initialisation that takes too long starts over within the function's own time, and times out there."""
-    with start_embedded(settings=replace(Settings(), init_seconds=0.3)) as server:
-        client = client_of(server)
-        name = Deployer(client)("import time\ntime.sleep(30)\n", Timeout=1)
-        payload = json.loads(client.invoke(FunctionName=name)["Payload"].read())
-    assert payload["errorType"] == "Sandbox.Timedout"
-    assert payload["errorMessage"].endswith("Task timed out after 1.00 seconds")
 
 
 def test_children_of_a_handler_die_with_it(call: Any, deploy: Any, all_gone: Any) -> None:
