@@ -303,7 +303,7 @@ def both(request: pytest.FixtureRequest, world: Callable[[str], World]) -> World
 
 
 # Helpers as fixtures: with pytest's importlib mode a test module cannot count on importing this one.
-for _helper in (Deployer, to_bytes, zip_of, client_of, children_of, all_gone, alive):
+for _helper in (Deployer, read_reply, to_bytes, zip_of, client_of, children_of, all_gone, alive):
     globals()[f"_{_helper.__name__}_fixture"] = pytest.fixture(scope="session", name=_helper.__name__)(
         lambda _helper=_helper: _helper
     )
