@@ -203,7 +203,7 @@ def test_a_trace_goes_on() -> None:
     assert ";Sampled=0;" in bare
 
 
-@pytest.mark.parametrize("given_header", ["", "Parent=b", "Root=1 2", "Root=" + "a" * 600, "Root=1-a\u00fc"])
+@pytest.mark.parametrize("given_header", ["", "Parent=none", "Root=1 2", "Root=" + "a" * 600, "Root=1-a\u00fc"])
 def test_what_is_no_trace_begins_one(given_header: str) -> None:
     """A header that is no trace header is not passed on."""
     made = trace_id(given_header, ARN)
