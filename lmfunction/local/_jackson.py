@@ -5,10 +5,12 @@ As near as Python's parser lets us see it; the place is counted as Jackson count
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from typing import Final, NoReturn
 
+_LARGE: Final = 262_144  # characters
 _VALUES: Final = "JSON String, Number, Array, Object or token 'null', 'true' or 'false'"
 _TOKEN: Final = re.compile(r"[A-Za-z_$][\w$]*")
 _BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)  # texts are skipped whole
@@ -32,7 +34,7 @@ class _NonStandardError(ValueError):
 def json_fault(document: bytes) -> str | None:
     """Why `document` is not JSON in UTF-8; None when it is. Its numbers may have any length."""
     try:
-        _DECODER.decode(document.decode("utf-8"))
+        _parse(document.decode("utf-8"))
     except UnicodeDecodeError as e:
         before = document[: e.start].decode("utf-8")
         where = _where(before, len(before) + 1)
@@ -47,6 +49,17 @@ def json_fault(document: bytes) -> str | None:
         limit = "(1000, from `StreamReadConstraints.getMaxNestingDepth()`)"
         return f"Document nesting depth (1001) exceeds the maximum allowed {limit}"
     return None
+
+
+def _parse(text: str) -> None:
+    if len(text) < _LARGE or not gc.isenabled():
+        _DECODER.decode(text)
+        return
+    gc.disable()  # it would look for garbage among the hundred thousands of new objects, which takes half of the time
+    try:
+        _DECODER.decode(text)
+    finally:
+        gc.enable()
 
 
 def _is_start(byte: int) -> bool:

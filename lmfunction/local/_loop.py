@@ -10,6 +10,7 @@ The answer to one event and the request for the next go out together: that saves
 
 from __future__ import annotations
 
+import gc
 import importlib
 import io
 import json
@@ -28,6 +29,7 @@ _API = os.environ["AWS_LAMBDA_RUNTIME_API"]
 _BASE = "/2018-06-01/runtime"
 _NEXT = f"GET {_BASE}/invocation/next HTTP/1.1\r\nHost: {_API}\r\n\r\n".encode()
 _ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"status":"OK"}\n'
+_LARGE = 262_144  # bytes
 _F_SETSIG = 10  # fcntl.h of Linux; Python has no name for it
 # Since Python 3.12, AWS's runtime writes characters as they are.
 _ENSURE_ASCII = os.environ.get("AWS_EXECUTION_ENV", "") in {f"AWS_Lambda_python3.{n}" for n in range(12)}
@@ -416,13 +418,24 @@ def post(path: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
+def _load_large(body: bytes | bytearray) -> Any:
+    """The event in a large body; without the collector, which would look at every new object again and again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        return json.loads(body)
+    finally:
+        if collects:
+            gc.enable()
+
+
 def handle(handler: Callable[[Any, LambdaContext], Any], headers: dict[str, str], body: bytes | bytearray) -> bytes:
     """Runs the handler with one event; the request that answers it."""
     request_id = headers["lambda-runtime-aws-request-id"]
     try:
         context = LambdaContext(headers)
         try:
-            event = json.loads(body)
+            event = json.loads(body) if len(body) < _LARGE else _load_large(body)
         except Exception as e:
             raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {e}") from e
         result = encode(handler(event, context))
