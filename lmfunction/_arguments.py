@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from lmfunction._member_values import CONVERSIONS, wrong
+from lmfunction._member_values import CONVERSIONS, number, wrong
 from lmfunction._params import Cmdlet, Kind, Parameter
 from lmfunction.errors import ParameterError
 
@@ -63,6 +63,10 @@ def _whole(parameter: Parameter, value: Any) -> int:
     return int(_in_range(parameter, value))
 
 
+def _number(parameter: Parameter, value: Any) -> float:
+    return _in_range(parameter, number(parameter, value))
+
+
 def _secret(parameter: Parameter, value: Any) -> str:
     if not isinstance(value, str) or not value or not value.isprintable():
         raise ParameterError(
@@ -93,6 +97,7 @@ _CONVERSIONS: Final[Mapping[Kind, Callable[[Parameter, Any], Any]]] = {
     **CONVERSIONS,
     Kind.TEXT: _text,
     Kind.NAMES: _names,
+    Kind.NUMBER: _number,
     Kind.SWITCH: _switch,
     Kind.SECONDS: _seconds,
     Kind.WHOLE: _whole,

@@ -6,7 +6,9 @@ Objects are read, bound, checked and confirmed in the caller's thread, one after
 from __future__ import annotations
 
 import contextlib
+import pathlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -14,19 +16,39 @@ from typing import Any, Final
 from lmfunction._bulk_result import BulkResult, Item
 from lmfunction._door import Door
 from lmfunction._engine import Engine
+from lmfunction._failure_guard import FailureGuard
 from lmfunction._feeding import Feeding
 from lmfunction._journaling import begun, open_run
 from lmfunction._kept_run import KeptRun
 from lmfunction._model import InvokeResult, Outcome
+from lmfunction._out_file import OutFile
 from lmfunction._progress import Viewers, shown
 from lmfunction._senders import Delivery, Senders
-from lmfunction._survey import Binding, surveyed
+from lmfunction._survey import Binding, consented_to_repeats, surveyed
 from lmfunction._text import one_line
 from lmfunction.errors import BulkError, GuardError, InvocationInterrupted, LMError, TransportError
 
 OnResult = Callable[[InvokeResult], None]
 
+_WORDS: Final = {
+    Outcome.OK: "succeeded",
+    Outcome.ACCEPTED: "succeeded",
+    Outcome.UNKNOWN: "are unknown",
+    Outcome.NOT_SENT: "were not sent",
+}
 DRAIN: Final = 10.0  # seconds that answers are waited for after Ctrl-C
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a run is made: calls under way at most, whether what may have run is sent again, the percentage that may
+    fail (None: ErrorAction decides), and the file that takes the results.
+    """
+
+    limit: int = 10
+    at_least_once: bool = False
+    tolerated: float | None = None
+    out_file: pathlib.Path | None = None
 
 
 @dataclass(frozen=True)
@@ -44,10 +66,8 @@ def invoke_many(
     engine: Engine,
     door: Door,
     on_result: OnResult,
-    limit: int,
+    terms: Terms,
     watch: Watch = Watch(),
-    *,
-    at_least_once: bool = False,
 ) -> BulkResult:
     """Invokes once for each of `objects`, whose parameters `bind` gives.
 
@@ -57,16 +77,19 @@ def invoke_many(
     InvocationInterrupted is raised, with `result` too. Where a guard refuses them before the first is sent it is
     GuardError.
     """
+    if terms.at_least_once:
+        objects = consented_to_repeats(iter(objects), bind, engine, door)
     objects, batch = surveyed(objects, watch.total, bind, engine, door)
     kept = None if batch.dry else open_run(bind, engine, door)
     run = BulkResult(
-        retry=lambda again: invoke_many(
-            again, bind, engine, door, on_result, limit, replace(watch, total=len(again)), at_least_once=at_least_once
-        )
+        lambda again: invoke_many(
+            again, bind, engine, door, on_result, replace(terms, out_file=None), replace(watch, total=len(again))
+        ),
+        None if terms.out_file is None or batch.dry else OutFile(terms.out_file),
     )
     name = " ".join(str(bind.values.get(part)) for part in ("FunctionName", "EndpointUrl", "ProfileName"))
-    senders = Senders(engine, door, limit, Delivery(at_least_once, kept), name)
-    feeding = Feeding(run, senders, bind, engine, door, on_result, batch, kept)
+    senders = Senders(engine, door, terms.limit, Delivery(terms.at_least_once, kept), name)
+    feeding = Feeding(run, senders, bind, engine, door, on_result, batch, FailureGuard(terms.tolerated), kept)
     start = time.monotonic()
     try:
         source = iter(objects) if kept is None else begun(kept, run, objects, watch.total, bind, engine)
@@ -82,8 +105,12 @@ def invoke_many(
     finally:
         senders.dismiss()
         run.elapsed_ms = (time.monotonic() - start) * 1000
+        run.samples = senders.samples
+        run.possible_duplicates = senders.possible_duplicates
         if kept is not None:
             kept.end()
+        if isinstance(run.items, OutFile):
+            run.items.finish(complete=feeding.complete)
     if batch.dry:
         door.show(batch.plan.resolved())
     _raise_for_the_end(feeding)
@@ -100,6 +127,13 @@ def _raise_for_the_end(feeding: Feeding) -> None:
         raise _unwritten(run, kept.failed)
     if feeding.senders.refused is not None:
         raise _ended(run, "The credentials are no longer taken", feeding.senders.refused)
+    if feeding.guard.tripped:
+        error = BulkError(
+            f"Stopped: {feeding.guard.tripped}.\n  {_told(run)} Nothing more was sent. The error's .result holds them "
+            "all.",
+            result=run,
+        )
+        raise error
     if feeding.stopped_by is not None:
         raise _stopped(run, feeding.stopped_by)
     if feeding.unreadable is not None:
@@ -114,7 +148,7 @@ def _raise_for_the_end(feeding: Feeding) -> None:
 
 def _closed(run: BulkResult, refusal: GuardError) -> LMError:
     """The refusal, which ended the run; when something had been sent, with the result."""
-    if all(item.result is None and item.outcome is Outcome.NOT_SENT for item in run.items):
+    if all(o is Outcome.NOT_SENT for o, count in run.outcomes() if count):
         return refusal
     return _ended(run, f"Stopped at object {len(run.items):,}", refusal)
 
@@ -141,7 +175,7 @@ def _stopped(run: BulkResult, first: Item) -> BulkError:
 
 def _unwritten(run: BulkResult, why: LMError) -> LMError:
     """The journal's error; when something had been sent, with the result."""
-    if all(item.outcome is Outcome.NOT_SENT for item in run.items):
+    if all(o is Outcome.NOT_SENT for o, count in run.outcomes() if count):
         return why
     error = BulkError(f"{why.args[0]}\n  {_told(run)} The error's .result holds them all.", result=run)
     error.__cause__ = why
@@ -160,9 +194,15 @@ def _left_unknown(run: BulkResult, kept: KeptRun) -> BulkError:
 
 
 def _told(run: BulkResult) -> str:
-    counts = ((len(run.succeeded), "succeeded"), (len(run.failed), "failed"), (len(run.unknown), "are unknown"))
-    told = ", ".join(f"{count:,} {what}" for count, what in counts if count)
+    counts: Counter[str] = Counter()
+    for outcome, count in run.outcomes():
+        counts[_WORDS.get(outcome, "failed")] += count
+    told = ", ".join(f"{counts[what]:,} {what}" for what in ("succeeded", "failed", "are unknown") if counts[what])
     return f"{told}." if told else "None had succeeded."
+
+
+def _succeeded(run: BulkResult) -> int:
+    return sum(count for outcome, count in run.outcomes() if outcome in (Outcome.OK, Outcome.ACCEPTED))
 
 
 def _interrupted(feeding: Feeding) -> InvocationInterrupted:
@@ -174,8 +214,9 @@ def _interrupted(feeding: Feeding) -> InvocationInterrupted:
     for item in under_way:
         if item.error is None and item.result is None:
             item.error = TransportError("Stopped while the call was under way.", sent=None, outcome="UNKNOWN")
+            run.ended(item)
     return InvocationInterrupted(
-        f"Stopped. {len(run.succeeded):,} had succeeded, {len(under_way):,} were under way and may still be running; "
+        f"Stopped. {_succeeded(run):,} had succeeded, {len(under_way):,} were under way and may still be running; "
         "AWS cannot cancel an invocation. The error's .result holds what is known.",
         sent=None if under_way else False,
         result=run,

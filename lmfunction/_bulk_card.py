@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -73,9 +74,7 @@ class _Tally:
 
 def bulk_card(run: BulkResult) -> Card:
     """The card of `run`, as far as it has come."""
-    tally = _Tally()
-    for item in run.items:
-        tally.add(item)
+    tally = _tally_of(run)
     ordered = sorted(tally.latencies)
     bad = len(run.items) - tally.succeeded
     rate = len(tally.latencies) / run.elapsed_ms * 1000 if run.elapsed_ms > 0 else 0.0
@@ -99,6 +98,24 @@ def bulk_card(run: BulkResult) -> Card:
         _summary(run, tally, rate, ordered),
         tally.redaction,
     )
+
+
+def _tally_of(run: BulkResult) -> _Tally:
+    """The tally; where the items are in a file, only those that are shown are read."""
+    tally = _Tally()
+    if isinstance(run.items, list):
+        for item in run.items:
+            tally.add(item)
+        return tally
+    bad = tuple(outcome for outcome in Outcome if outcome not in (Outcome.OK, Outcome.ACCEPTED))
+    shown = (run.of(Outcome.OK, Outcome.ACCEPTED), _SHOWN), (run.of(*bad), _GROUPED)
+    for items, most in shown:
+        for item in itertools.islice(items, most):
+            tally.add(item)
+    tally.counts = Counter({outcome.value: count for outcome, count in run.outcomes() if count})
+    tally.succeeded = tally.counts[Outcome.OK.value] + tally.counts[Outcome.ACCEPTED.value]
+    tally.latencies = [latency for latency in run.items.latencies if math.isfinite(latency)]
+    return tally
 
 
 def _kind_of(item: Item) -> str:

@@ -6,7 +6,7 @@ import collections
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, Final, Protocol, overload
 
 from lmfunction import _pipeline
 from lmfunction._callables import is_function
@@ -72,6 +72,30 @@ class Item:
         return str(self.error).partition("\n")[0] if self.error is not None else "not sent"
 
 
+_GOOD: Final = frozenset([Outcome.OK, Outcome.ACCEPTED])
+_BAD: Final = tuple(outcome for outcome in Outcome if outcome not in _GOOD)
+
+
+class SpilledItems(Protocol):
+    """Items that are kept elsewhere than in memory."""
+
+    latencies: Sequence[float]
+
+    def append(self, item: Item) -> None: ...
+    def ended(self, item: Item) -> None: ...
+    def outcomes(self) -> list[tuple[Outcome, int]]: ...
+    def of(self, *outcomes: Outcome) -> Iterator[Item]: ...
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[Item]: ...
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Item]: ...
+
+
+Items = list[Item] | SpilledItems
+
+
 class BulkResult(Sequence[Any]):
     """Several invocations: a sequence in input order, there before the first was sent and filled as answers come.
 
@@ -79,9 +103,11 @@ class BulkResult(Sequence[Any]):
     `failed`, `unknown` and `not_sent` hold items, whose `input` and `error` tell more.
     """
 
-    def __init__(self, retry: Callable[[list[Any]], BulkResult] | None = None) -> None:
-        self.items: list[Item] = []
+    def __init__(self, retry: Callable[[list[Any]], BulkResult] | None = None, items: Any = None) -> None:
+        self.items: Items = [] if items is None else items
         self.elapsed_ms = 0.0
+        self.possible_duplicates = 0
+        self.samples: list[tuple[float, int, int]] = []
         self._retry = retry
 
     @overload
@@ -94,6 +120,17 @@ class BulkResult(Sequence[Any]):
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def ended(self, item: Item) -> None:
+        """Takes note that an item has its result, or the error in place of one."""
+        if not isinstance(self.items, list):
+            self.items.ended(item)
+
+    def of(self, *outcomes: Outcome) -> Iterator[Item]:
+        """The items in these outcome classes."""
+        if isinstance(self.items, list):
+            return (item for item in self.items if item.outcome in outcomes)
+        return self.items.of(*outcomes)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_retry": None}
@@ -108,23 +145,23 @@ class BulkResult(Sequence[Any]):
     @property
     def succeeded(self) -> list[InvokeResult]:
         """The results of the invocations that did not fail."""
-        return [item.result for item in self.items if item.result is not None and item.ok]
+        return [item.result for item in self.of(Outcome.OK, Outcome.ACCEPTED) if item.result is not None]
 
     @property
     def failed(self) -> list[Item]:
         """The items whose function failed, or that AWS refused."""
         failures = (Outcome.FUNCTION_ERROR, Outcome.REJECTED, Outcome.THROTTLED_OUT, Outcome.RESULT_LOST)
-        return [item for item in self.items if item.outcome in failures]
+        return list(self.of(*failures))
 
     @property
     def unknown(self) -> list[Item]:
         """The items of which nobody knows whether they ran."""
-        return [item for item in self.items if item.outcome is Outcome.UNKNOWN]
+        return list(self.of(Outcome.UNKNOWN))
 
     @property
     def not_sent(self) -> list[Item]:
         """The items that provably did not leave."""
-        return [item for item in self.items if item.outcome is Outcome.NOT_SENT]
+        return list(self.of(Outcome.NOT_SENT))
 
     @property
     def payloads(self) -> list[Any]:
@@ -141,16 +178,28 @@ class BulkResult(Sequence[Any]):
     @property
     def ok(self) -> bool:
         """Whether every invocation succeeded."""
-        return all(item.ok for item in self.items)
+        return all(outcome in _GOOD for outcome, count in self.outcomes() if count)
+
+    def outcomes(self) -> list[tuple[Outcome, int]]:
+        """How many items are in each outcome class."""
+        if isinstance(self.items, list):
+            return list(collections.Counter(item.outcome for item in self.items).items())
+        return self.items.outcomes()
 
     def summary(self) -> dict[str, Any]:
         """How many objects ended in each outcome class, and the time of the run in ms."""
-        counts = collections.Counter(item.outcome.value for item in self.items)
-        return {"Count": len(self.items), **dict(sorted(counts.items())), "ElapsedMs": round(self.elapsed_ms, 1)}
+        counts = {outcome.value: count for outcome, count in self.outcomes() if count}
+        repeated = {"PossibleDuplicates": self.possible_duplicates} if self.possible_duplicates else {}
+        return {
+            "Count": len(self.items),
+            **dict(sorted(counts.items())),
+            **repeated,
+            "ElapsedMs": round(self.elapsed_ms, 1),
+        }
 
     def raise_for_error(self) -> BulkResult:
         """The result itself; raises BulkError when an invocation did not succeed."""
-        first = next((item for item in self.items if not item.ok), None)
+        first = next(self.of(*_BAD), None)
         if first is None:
             return self
         raise BulkError(
@@ -165,8 +214,8 @@ class BulkResult(Sequence[Any]):
         """
         if self._retry is None:
             raise LMError("This result was loaded or made by hand: there is no session to send it again with.")
-        kept = (Outcome.UNKNOWN, Outcome.RESULT_LOST)
-        return self._retry([item.input for item in self.items if not item.ok and item.outcome not in kept])
+        again = (Outcome.FUNCTION_ERROR, Outcome.REJECTED, Outcome.THROTTLED_OUT, Outcome.NOT_SENT)
+        return self._retry([item.input for item in self.of(*again)])
 
     def to_dict(self) -> list[Any]:
         """A plain list: each result as its `to_dict()`, an item without answer as its place, outcome and error."""
@@ -196,7 +245,7 @@ class BulkResult(Sequence[Any]):
 
     def shortfall(self) -> str:
         """How many invocations did not succeed, for people."""
-        bad = sum(not item.ok for item in self.items)
+        bad = sum(count for outcome, count in self.outcomes() if outcome in _BAD)
         return f"{bad:,} of {len(self.items):,} invocations did not succeed"
 
     def left_out(self) -> str:

@@ -6,6 +6,41 @@ from typing import Final
 
 from lmfunction._params import Kind, Parameter, Rank
 
+MANY: Final = (
+    Parameter(
+        "ToleratedFailurePercent",
+        Kind.NUMBER,
+        "How many of a hundred calls may fail: beyond it, of the last 1,000, the run ends. ErrorAction Stop then no "
+        "longer ends it at the first failure.",
+        minimum=0,
+        maximum=100,
+        rank=Rank.OURS,
+        by_name=False,
+    ),
+    Parameter(
+        "Delivery",
+        Kind.CHOICE,
+        "AtMostOnce never sends again what may have run. AtLeastOnce does, and counts the possible duplicates.",
+        choices=("AtMostOnce", "AtLeastOnce"),
+        default="AtMostOnce",
+        rank=Rank.OURS,
+        by_name=False,
+    ),
+    Parameter(
+        "OutFile",
+        Kind.TEXT,
+        "A file for the results of many calls, a line of JSON each, so that they need no memory.",
+        rank=Rank.OURS,
+        by_name=False,
+    ),
+    Parameter(
+        "SkipInvalid",
+        Kind.SWITCH,
+        "Leave out the lines that are no JSON of a file of objects (-InputObject as a Path), and list them.",
+        rank=Rank.OURS,
+        by_name=False,
+    ),
+)
 JOURNALING: Final = (
     Parameter(
         "Journal",

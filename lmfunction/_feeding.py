@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from lmfunction._batch import Batch
 from lmfunction._bulk_result import BulkResult, Item
-from lmfunction._cmdlets import prepare
+from lmfunction._cmdlets import Call, prepare
 from lmfunction._door import Door
 from lmfunction._engine import Engine
+from lmfunction._failure_guard import FailureGuard
 from lmfunction._kept_run import KeptRun
-from lmfunction._model import InvokeResult
+from lmfunction._model import InvokeResult, Outcome
 from lmfunction._progress import Counts, Progress
 from lmfunction._receipts import has_its_own
 from lmfunction._run_items import Kept
@@ -38,11 +39,14 @@ class Feeding:
         door: Door,
         on_result: Callable[[InvokeResult], None],
         batch: Batch,
+        guard: FailureGuard,
         kept: KeptRun | None = None,
     ) -> None:
         self.run = run
         self.senders = senders
         self.batch = batch
+        self.guard = guard
+        self.complete = False
         self.kept = kept
         self.stopped_by: Item | None = None
         self.unreadable: Exception | None = None
@@ -59,7 +63,7 @@ class Feeding:
     def stopping(self) -> bool:
         """Whether no more objects are to be read."""
         unwritten = self.kept is not None and self.kept.failed is not None
-        ended = self.stopped_by is not None or self.senders.refused is not None
+        ended = self.stopped_by is not None or bool(self.guard.tripped) or self.senders.refused is not None
         return ended or unwritten or self.batch.closed is not None
 
     def feed(self, source: Iterator[Any]) -> None:
@@ -74,6 +78,9 @@ class Feeding:
             tick()
             self._take()
         self.drain()
+        if not self.stopping and self.unreadable is None:
+            self.complete = True
+            self.guard.last_look()
 
     def drain(self, seconds: float | None = None) -> None:
         """Waits for the calls under way, for so long at most."""
@@ -117,6 +124,7 @@ class Feeding:
             self._send(item)
         except LMError as error:
             item.error = error
+            self.run.ended(item)
             if self.kept is not None:
                 self.kept.refuse(item.index, error)
             if self.batch.dry:
@@ -146,23 +154,31 @@ class Feeding:
         if not self._looked and self._bind.has_one_target and not call.of_its_own and not has_its_own(item.input):
             self._looked = True
             senders.take_common(call, self.batch)
-            self._select, self._stops = call.select, call.error_action(self._door) == "Stop"
-        senders.send(item, call)
+            self._select, self._stops = call.select, self._stops_at(call)
+        senders.send(item, call, stops=self._stops_at(call))
+
+    def _stops_at(self, call: Call) -> bool:
+        """Whether the call's failure ends the run."""
+        return self.guard.tolerated is None and call.error_action(self._door) == "Stop"
 
     def _take(self) -> None:
         """Takes note of the calls that ended; a failure may end the run."""
         for job in self.senders.take():
             item = job.item
             result = item.result
+            self.run.ended(item)
             if result is not None:
                 self._on_result(result)
                 if result.function_error is None:
+                    self.guard.ended(Outcome.OK)
                     continue
             self._count_failure(item, job.call.error_action(self._door))
-            if self.stopped_by is not None:  # an object that is refused here takes no others with it, a call does
+            # An object that is refused here takes no others with it; a call that failed does.
+            if self.guard.tripped or self.stopped_by is not None:
                 self.senders.stop_sending()
 
     def _count_failure(self, item: Item, action: str) -> None:
         self.failed += 1
-        if action == "Stop" and self.stopped_by is None:
+        self.guard.ended(item.outcome)
+        if action == "Stop" and self.guard.tolerated is None and self.stopped_by is None:
             self.stopped_by = item

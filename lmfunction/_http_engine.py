@@ -281,7 +281,7 @@ class HttpEngine:
     def _wait_before_the_next(self, sending: Sending, error: LMError, now: float) -> float | None:
         """Seconds to wait before the call is sent again; None when it is not."""
         if isinstance(error, ServiceError) and error.code == _THROTTLED and error.outcome == Outcome.THROTTLED_OUT:
-            self.traffic.throttled(error.reason, error.retry_after, now)
+            self.traffic.throttled(error.reason, error.retry_after, self._in_flight, now)
             sending.throttles += 1
             wait = self.traffic.pause(sending.throttles)
             return wait if self._feeding and now + wait < sending.deadline else None

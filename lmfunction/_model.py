@@ -128,6 +128,11 @@ class InvokeResult:
         return self._request
 
     @property
+    def like(self) -> InvokeRequest:
+        """The request, whose payload may be that of another call of the same run."""
+        return self._request[0] if isinstance(self._request, tuple) else self._request
+
+    @property
     def attempt_log(self) -> tuple[Attempt, ...]:
         """What came of each send."""
         if self._attempts is None:  # the usual one, of a run with many

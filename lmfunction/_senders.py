@@ -26,7 +26,7 @@ from lmfunction._receipts import CommonReceipt, Receipt
 from lmfunction._request import InvokeRequest
 from lmfunction._sending import Address, Sending
 from lmfunction._signing import Signer, SigningKey
-from lmfunction._traffic import Memory, Traffic
+from lmfunction._traffic import NO_SUCCESS, Memory, Traffic
 from lmfunction._transport import Transport
 from lmfunction.errors import LMError, ServiceError
 
@@ -98,11 +98,22 @@ class Senders:
         self._ended: list[Job] = []
         self._looked = time.monotonic()
         self._renewals = 0
+        self._said = engine.policy.clock()
 
     @property
     def open(self) -> int:
         """How many calls are under way."""
         return len(self.crew.open) + (self.wired.in_flight if self.wired is not None else 0)
+
+    @property
+    def samples(self) -> list[tuple[float, int, int]]:
+        """Seconds since the begin, calls in flight and 429s so far, about twice a second."""
+        return self.wired.samples if self.wired is not None else []
+
+    @property
+    def possible_duplicates(self) -> int:
+        """How many calls were sent again that may have run."""
+        return self.wired.possible_duplicates if self.wired is not None else 0
 
     @property
     def room(self) -> int:
@@ -135,7 +146,7 @@ class Senders:
         self._batch.append(sending)
         return True
 
-    def send(self, item: Item, call: Call) -> None:
+    def send(self, item: Item, call: Call, *, stops: bool) -> None:
         """Takes a call."""
         plan = call.plan
         if self.engine.hooks is not None or plan.once_key is not None:
@@ -154,7 +165,6 @@ class Senders:
             self._ended.append(Job(item, call))
             return
         receipt = Receipt(call, self.engine, way.transport, known, begun)
-        stops = call.error_action(self.door) == "Stop"
         self._batch.append(Sending(item, receipt, way.address(request), request.payload, stops=stops))
 
     def ship(self) -> None:
@@ -197,6 +207,7 @@ class Senders:
         if self.common is not None:
             self.common.write_down()
         self._look_after_credentials()
+        self._say_when_nothing_succeeds()
         return ended
 
     def wait(self, seconds: float) -> None:
@@ -258,6 +269,18 @@ class Senders:
         if reason and reason not in self.engine.told:
             self.engine.told.add(reason)
             self.door.tell("warning", f"Calls are sent by boto3 in threads, which is slower: {reason}.")
+
+    def _say_when_nothing_succeeds(self) -> None:
+        assert self.wired is not None
+        now, traffic = self.engine.policy.clock(), self.wired.traffic
+        since = max(traffic.last_success, self._said)
+        if traffic.throttled_count and self.wired.in_flight and now - since > NO_SUCCESS:
+            self._said = now
+            self.door.tell(
+                "warning",
+                f"No call has succeeded for {(now - traffic.last_success) / 60:.0f} min: Lambda refuses each for now, "
+                "and one is tried every 20 s.",
+            )
 
     def _look_after_credentials(self) -> None:
         """Renews what the requests are signed with: before it ends, or because it is no longer taken."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import operator
+import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -11,11 +13,12 @@ from typing import Any, Final
 from lmfunction import _cmdlets, _conditions, _csv, _figures, _outputs, _selecting, _sinks, _verbs
 from lmfunction._arguments import convert
 from lmfunction._batch import Batch
-from lmfunction._bulk import Watch, invoke_many
+from lmfunction._bulk import Terms, Watch, invoke_many
 from lmfunction._bulk_result import BulkResult
 from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
 from lmfunction._gathered import gather, is_dry
+from lmfunction._items_file import ItemsFile
 from lmfunction._model import InvokeResult
 from lmfunction._notices import assign, check_assignable, keep
 from lmfunction._operations import READING_VERBS, verb_of
@@ -153,7 +156,7 @@ class InvokeStage(Stage):
         head = list(itertools.islice(objects, 1))
         if head and not flow.many:
             head += itertools.islice(objects, 1)
-        if len(head) == 1 and not flow.many and "Journal" not in self.values:
+        if len(head) == 1 and not flow.many and not self.values.keys() & _FOR_MANY:
             yield from self._once(head[0], flow)
         elif head:
             left = operator.length_hint(objects, -1)
@@ -191,7 +194,7 @@ class InvokeStage(Stage):
                 self.engine,
                 door,
                 self.on_result,
-                arguments.get("throttle_limit", 10),
+                _terms(arguments),
                 Watch(viewers, str(arguments.get("function_name", "invocations")), total),
             )
         except BulkError as error:
@@ -292,8 +295,35 @@ def cmdlet_stage(
 def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Callable[[InvokeResult], None]) -> Any:
     """Invoke-LMFunction for `values` (by parameter name): once, or once for each object of InputObject."""
     if "InputObject" not in values:
-        if "Journal" in values:
-            raise ParameterError("Journal is for many: give -InputObject, or pipe objects in.", parameter="Journal")
+        for name in _FOR_MANY & values.keys():
+            raise ParameterError(f"{name} is for many: give -InputObject, or pipe objects in.", parameter=name)
         return _cmdlets.invoke(values, engine, door, on_result)
     stage = InvokeStage({k: v for k, v in values.items() if k != "InputObject"}, engine, door, on_result)
-    return run([values["InputObject"]], [stage])
+    return run([_source(values, door)], [stage])
+
+
+_FOR_MANY: Final = frozenset(["Journal", "OutFile", "SkipInvalid"])
+
+
+def _source(values: Mapping[str, Any], door: Door) -> Any:
+    """The objects of InputObject; those of a file are read as JSON Lines."""
+    value = values["InputObject"]
+    if not isinstance(value, pathlib.PurePath):
+        if values.get("SkipInvalid"):
+            raise ParameterError(
+                "SkipInvalid is for a file of objects: give -InputObject a Path.", parameter="SkipInvalid"
+            )
+        return value
+    warn = functools.partial(door.tell, "warning")
+    return ItemsFile(pathlib.Path(value), skip_invalid=bool(values.get("SkipInvalid")), tell=warn)
+
+
+def _terms(arguments: Mapping[str, Any]) -> Terms:
+    """How the line wants its calls made."""
+    out_file = arguments.get("out_file")
+    return Terms(
+        arguments.get("throttle_limit", 10),
+        arguments.get("delivery") == "AtLeastOnce",
+        arguments.get("tolerated_failure_percent"),
+        pathlib.Path(out_file).expanduser() if out_file is not None else None,
+    )

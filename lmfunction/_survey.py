@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from lmfunction._cmdlets import intent_of
 from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._gathered import gather, is_dry
-from lmfunction._guards import clear, concerned, foresee
+from lmfunction._guards import clear, concerned, confirm_repeats, foresee
 from lmfunction._intent import Aim, Intent
 from lmfunction._piped import bind_object
 from lmfunction._table import INVOKE
@@ -82,6 +82,15 @@ def surveyed(
         if not dry and concerned(intent.profile, arguments):
             clear(intent, arguments, engine, door, batch)
     return items, batch
+
+
+def consented_to_repeats(objects: Iterator[Any], bind: Binding, engine: Engine, door: Door) -> Iterator[Any]:
+    """The objects, whose calls may be sent again although they may have run. Raises GuardError without a consent."""
+    head = list(itertools.islice(objects, 1))
+    for value in head:
+        arguments, plan = _aimed(bind(value), engine)
+        confirm_repeats(intent_of(plan, alone=False), arguments, engine, door)
+    return itertools.chain(head, objects)
 
 
 def _names_a_profile(value: Any) -> bool:

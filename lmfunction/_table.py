@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from lmfunction import _wire
-from lmfunction._bulk_rows import JOURNALING
+from lmfunction._bulk_rows import JOURNALING, MANY
 from lmfunction._common_rows import COMMON, CONNECTION, FORCE
 from lmfunction._help_row import GET_HELP
 from lmfunction._local_rows import LOCAL
@@ -99,6 +99,7 @@ _INVOKE: Final = (
         default="10",
         rank=Rank.OURS,
     ),
+    *MANY,
     *JOURNALING,
     Parameter(
         "TimeoutSec",

@@ -1,9 +1,12 @@
 """How many calls may be under way, and when the next may go: what a run learns of throttling.
 
-The window of calls under way grows with each success, first by two, after the first refusal by one a round trip, and
-shrinks by a fifth, at most once a round trip, when Lambda says that too many run at once. Said too many come a second,
-the rate is halved instead. A call refused so did not run: it goes to the back of the queue and waits its turn, however
-often. Everything is of one thread, and told the time by its caller.
+The window of calls under way grows with each success by two, after the first refusal by one a round trip. A refusal
+because too many run at once says how many are taken: those that are under way beside it. To that the window shrinks, by
+a fifth at most each time, and there it stays but for a probe now and then, so that a service whose limit stands is used
+as a whole and asked in vain for one call in fifty at most. (A window that shrinks by a fifth and grows again, as in
+TCP, uses nine tenths of a limit, and of a small one is refused every tenth call.) Said too many come a second, the rate
+is halved instead. A call refused so did not run: it goes to the back of the queue and waits its turn, however often.
+Everything is of one thread, and told the time by its caller.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ RETRY_AFTER_CAP: Final = 60.0
 REMEMBERED: Final = 600.0  # seconds that a good window is believed in
 NO_SUCCESS: Final = 300.0  # seconds without a success after which people are told
 _SHRINK: Final = 0.8
+_PROBE: Final = 0.1  # of the growth, where one more was refused
 _BY_RATE: Final = frozenset(
     [
         "FunctionInvocationRateLimitExceeded",
@@ -59,6 +63,7 @@ class Traffic:
         self.window = min(float(limit), window or FIRST_WINDOW)
         self._random = random
         self._slow_start = window is None
+        self._ceiling = float(limit)  # calls at a time that were taken when one more was not
         self._latency = 0.0
         self._shrunk = -1e9
         self.held_until = -1e9
@@ -107,12 +112,12 @@ class Traffic:
         self.last_success = now
         self._spare = min(self._spare + _REPEATS, 1000.0)
         if self.window < self.limit:
-            self.window = min(self.window + (2.0 if self._slow_start else 1.0 / self.window), float(self.limit))
+            self.window = min(self.window + self._growth(), float(self.limit))
         if self._rate is not None:
             self._rate += 0.5 / max(self._rate * max(self._latency, 0.01), 1.0)
 
-    def throttled(self, reason: str | None, retry_after: float | None, now: float) -> None:
-        """Takes note of a 429 and its reason."""
+    def throttled(self, reason: str | None, retry_after: float | None, others: int, now: float) -> None:
+        """Takes note of a 429 and its reason; `others` are under way beside the call that was refused."""
         self.throttled_count += 1
         self._in_a_row += 1
         self._slow_start = False
@@ -122,13 +127,19 @@ class Traffic:
             hold = max(hold, low + self._random() * (high - low))
         elif reason in _BY_RATE:
             self._halve_rate(now)
-        elif now - self._shrunk >= max(self._latency, 0.001):
-            self.window = max(1.0, self.window * _SHRINK)
-            self._shrunk = now
+        else:
+            self.window = max(1.0, min(self.window, max(float(others), self.window * _SHRINK)))
+            self._ceiling = self.window
         if self.window == 1.0 and self._in_a_row > 1:
             # Nothing gets through: one try now and then finds out when that changes.
             hold = max(hold, min(LONGEST, BASE * 2.0 ** min(self._in_a_row, 64)))
         self.held_until = max(self.held_until, now + hold)
+
+    def _growth(self) -> float:
+        if self._slow_start:
+            return 2.0
+        probing = self._ceiling <= self.window <= self._ceiling + 1
+        return (_PROBE if probing else 1.0) / self.window
 
     def pause(self, tries: int) -> float:
         """How long a call that was refused for the `tries`-th time waits before its next."""

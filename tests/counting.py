@@ -4,7 +4,7 @@ An event `{"n": 7}` counts under 7 and comes back as the answer. What else becom
 step, or a list of which the n-th try of the item plays the n-th (the last one again and again). A step is what
 `faults.answer_blocks` takes, and `delay` in seconds; one that refuses (a typed error, or `runs: false`) does not count
 as run. Settings hold for all events: `delay`, `limit` (so many at a time, else 429), `rate` (so many a second, else 429
-by rate), `reason`, `retry_after`, `do`.
+by rate), `reason`, `retry_after`, `do`; requests signed with `refuse_key` are refused after the first `refuse_after`.
 
 As a program it serves until its standard input ends, and prints its URL:
 `python counting.py [--tls CERTIFICATE KEY] [--settings JSON] [--processes N]`. Only one process knows all counts.
@@ -108,19 +108,23 @@ class Connection(asyncio.Protocol):
             if len(self.data) < end + 4 + length:
                 return
             body = self.data[end + 4 : end + 4 + length]
-            line = self.data[: self.data.find(b"\r\n")]
+            whole = self.data[:end]
             self.data = self.data[end + 4 + length :]
-            self.request(line, body)
+            self.request(whole, body)
 
-    def request(self, line: bytes, body: bytes) -> None:
+    def request(self, head: bytes, body: bytes) -> None:
         """Answers one request."""
+        line = head
         ledger = self.ledger
         if line.startswith(b"GET /counts"):
             return self.answer({"status": 200, "body": json.dumps(ledger.counts())}, 0)
         if line.startswith(b"PUT /settings"):
-            ledger.settings = json.loads(body)
+            ledger.__init__(json.loads(body))  # type: ignore[misc]
             return self.answer({"status": 200, "body": "{}"}, 0)
         ledger.requests += 1
+        refused = ledger.settings.get("refuse_key")
+        if refused and refused.encode() in head and ledger.requests > ledger.settings.get("refuse_after", 0):
+            return self.answer({"status": 403, "type": "ExpiredTokenException"}, ledger.requests)
         event = json.loads(body)
         item = event.get("n") if isinstance(event, dict) else event
         key = str(item)
@@ -213,8 +217,12 @@ class Served:
         return dict(self._ask("/counts"))
 
     def set(self, **settings: Any) -> None:
-        """Gives it other settings, all of them."""
+        """Gives it other settings, all of them; it counts anew."""
         self._ask("/settings", json.dumps(settings).encode())
+
+    def reset(self) -> None:
+        """As it was when it began."""
+        self.set()
 
     def _ask(self, path: str, body: bytes | None = None) -> Any:
         context = ssl.create_default_context(cafile=self.certificate) if self.certificate else None

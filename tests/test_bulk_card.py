@@ -11,7 +11,7 @@ import pytest
 import lmfunction as lm
 from lmfunction._bulk_card import bulk_card
 from lmfunction._bulk_result import BulkResult, Item
-from lmfunction._model import InvokeResult
+from lmfunction._model import _UNREAD, InvokeResult
 from lmfunction._redact import Redaction
 from lmfunction._render import render_text
 from lmfunction._request import InvokeRequest
@@ -104,7 +104,7 @@ def test_the_first_of_many_payloads() -> None:
     section = bulk_card(run_of(*results)).sections[-1]
     assert section.title == "Payloads (the first 20 of 500)"
     assert not section.open
-    assert sum(bool(result._decoded) for result in results) == 20
+    assert sum(result._decoded is not _UNREAD for result in results) == 20
 
 
 def test_many_failures_are_looked_into_up_to_a_thousand() -> None:

@@ -1,0 +1,360 @@
+"""Runs of many calls over real connections: how they go, where results go, what ends them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import pathlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from counting import Served, counting_lambda, make_certificate
+
+import lmfunction as lm
+
+KEYS = lm.Credential("AKIDEXAMPLE", "not-a-secret")
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    with counting_lambda() as found:
+        yield found
+
+
+@pytest.fixture
+def cloud(served: Served) -> Served:
+    """The counting Lambda, counting anew."""
+    served.reset()
+    return served
+
+
+@pytest.fixture
+def session(cloud: Served) -> Iterator[lm.Session]:
+    policy = lm.RetryPolicy(base=0.01)
+    with lm.Session(region="us-east-1", endpoint_url=cloud.url, credential=KEYS, retry_policy=policy) as opened:
+        yield opened
+
+
+def engine_threads() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name == "invoke-engine"]
+
+
+def test_each_object_is_sent_once_and_answers_stand_in_input_order(cloud: Served, session: lm.Session) -> None:
+    """A thousand objects, forty at a time: one request each, answers where their objects are, no thread left."""
+    run = session.invoke_lm("f", input_object=[{"n": n} for n in range(1000)], throttle_limit=40)
+    assert run.payloads == [{"n": n} for n in range(1000)]
+    assert [result.request.payload for result in run[3:5]] == [b'{"n":3}', b'{"n":4}']
+    counts = cloud.counts()
+    assert counts["executions"] == {str(n): 1 for n in range(1000)}
+    assert counts["connections"] <= 40 + 3  # the others are those of the test itself
+    assert not engine_threads()
+    first = run[0]
+    assert (first.attempts, first.status_code, first.executed_version, first.trace_id is not None) == (
+        1,
+        200,
+        "$LATEST",
+        True,
+    )
+    assert first.replay().payload == {"n": 0}
+
+
+def test_the_limit_holds_and_is_reached(cloud: Served, session: lm.Session) -> None:
+    """No more calls than ThrottleLimit are with Lambda at a time, and as many when there is enough to do."""
+    cloud.set(delay=0.02)
+    session.invoke_lm("f", input_object=[{"n": n} for n in range(120)], throttle_limit=12)
+    assert cloud.counts()["most"] == 12
+
+
+def test_objects_may_name_their_functions_and_parameters(cloud: Served, session: lm.Session) -> None:
+    """A table of jobs: FunctionName, Payload, Qualifier and LogType by property name, each its own request."""
+    jobs = [
+        {"FunctionName": f"f-{n % 3}", "Payload": {"n": n}, "Qualifier": "live", "log_type": "Tail"} for n in range(30)
+    ]
+    run = lm.pipe(jobs) | lm.Invoke().session(session).throttle_limit(5)
+    assert [one.request.function_name for one in run] == [f"f-{n % 3}" for n in range(30)]
+    assert run.payloads == [{"n": n} for n in range(30)]
+    assert {one.request.qualifier for one in run} == {"live"}
+
+
+def test_a_run_can_be_looked_at_while_it_goes_on(cloud: Served, session: lm.Session) -> None:
+    """Results are in hand before the source has ended: they can be counted and read by another thread."""
+    seen: list[int] = []
+
+    def source() -> Iterator[dict[str, int]]:
+        for n in range(50):
+            if n == 40:
+                seen.append(len(held[0]))
+            yield {"n": n}
+
+    held: list[Any] = []
+    made = lm._bulk_result.BulkResult.__init__  # type: ignore[attr-defined]
+
+    def remember(self: Any, *args: Any, **keywords: Any) -> None:
+        made(self, *args, **keywords)
+        held.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lmfunction._bulk_result.BulkResult.__init__", remember)
+        session.invoke_lm("f", input_object=source(), throttle_limit=4)
+    assert seen == [40]
+
+
+# What goes wrong
+
+
+def test_nothing_of_unknown_fate_is_sent_again(cloud: Served, session: lm.Session) -> None:
+    """A connection that breaks after the request: unknown, once; the others are answered."""
+    objects: list[Any] = [{"n": n} for n in range(40)]
+    objects[7]["do"] = {"raw": "", "then": "reset"}
+    objects[9]["do"] = {"raw": "", "then": "fin"}
+    run = session.invoke_lm("f", input_object=objects, throttle_limit=8)
+    assert [item.index for item in run.unknown] == [7, 9]
+    assert set(cloud.counts()["executions"].values()) == {1}
+    assert run.summary()["OK"] == 38
+
+
+def test_at_least_once_sends_again_and_counts(cloud: Served, session: lm.Session) -> None:
+    """Delivery AtLeastOnce: what may have run is sent again until it is answered; that is told."""
+    objects: list[Any] = [{"n": n} for n in range(10)]
+    objects[3]["do"] = [{"raw": "", "then": "reset"}, {"status": 200, "body": '"second"'}]
+    run = session.invoke_lm("f", input_object=objects, delivery="AtLeastOnce", throttle_limit=4)
+    assert run.ok
+    assert run[3].payload == "second"
+    assert run[3].attempts == 2
+    assert run.summary()["PossibleDuplicates"] == run.possible_duplicates == 1
+    assert cloud.counts()["executions"]["3"] == 2
+
+
+@pytest.mark.parametrize(
+    "reason", ["ReservedFunctionConcurrentInvocationLimitExceeded", "ConcurrentInvocationLimitExceeded"]
+)
+def test_throttling_by_concurrency_costs_no_object(reason: str, cloud: Served, session: lm.Session) -> None:
+    """Five at a time where forty are wanted: nothing gives up, few are refused, no attempt is counted for it."""
+    cloud.set(limit=5, delay=0.01, reason=reason)
+    run = session.invoke_lm("by-" + reason, input_object=[{"n": n} for n in range(300)], throttle_limit=40)
+    assert run.ok
+    counts = cloud.counts()
+    assert counts["executions"] == {str(n): 1 for n in range(300)}
+    assert counts["refused"] <= 0.15 * 300  # of so few; the benchmark looks at the share in a longer run
+    assert max(one.attempts for one in run) > 1  # told in its log, but not what ends it
+
+
+def test_throttling_by_rate_halves_the_rate(cloud: Served, session: lm.Session) -> None:
+    """Reasons of a rate leave the window alone and slow the calls down."""
+    cloud.set(rate=400)
+    run = session.invoke_lm("by-rate", input_object=[{"n": n} for n in range(300)], throttle_limit=20)
+    assert run.ok
+    assert cloud.counts()["refused"] < 100
+
+
+def test_twenty_refusals_in_a_row_end_a_run(cloud: Served, session: lm.Session) -> None:
+    """Where each call is refused a run does not burn its objects, even with ErrorAction Continue."""
+    cloud.set(do={"status": 403, "type": "AccessDeniedException"})
+    with pytest.raises(lm.BulkError, match="20 calls in a row") as caught:
+        session.invoke_lm("f", input_object=({"n": n} for n in range(10_000)), throttle_limit=4)
+    assert 20 <= cloud.counts()["requests"] <= 40
+    assert caught.value.result.failed[0].error.status == 403
+
+
+def test_credentials_that_expired_end_a_run_at_once(cloud: Served, session: lm.Session) -> None:
+    """Refused credentials that cannot be renewed: what is under way is all that is lost to it."""
+    cloud.set(do={"status": 403, "type": "ExpiredTokenException"})
+    with pytest.raises(lm.BulkError, match=r"credentials are no longer taken.*403 ExpiredTokenException"):
+        session.invoke_lm("f", input_object=({"n": n} for n in range(10_000)), throttle_limit=4)
+    assert cloud.counts()["requests"] <= 8
+
+
+def test_credentials_that_expired_are_renewed(cloud: Served, tmp_path: pathlib.Path, monkeypatch: Any) -> None:
+    """A profile whose keys were changed meanwhile: the refused calls go again with the new ones, and none is lost."""
+    file = tmp_path / "credentials"
+    file.write_text("[default]\naws_access_key_id = AKIDOLD\naws_secret_access_key = old\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    cloud.set(refuse_key="AKIDOLD", refuse_after=10)
+
+    def source() -> Iterator[dict[str, int]]:
+        for n in range(60):
+            if n == 30:
+                file.write_text("[default]\naws_access_key_id = AKIDNEW\naws_secret_access_key = new\n")
+            yield {"n": n}
+
+    with lm.Session(region="us-east-1", endpoint_url=cloud.url) as session:
+        run = session.invoke_lm("f", input_object=list(source()), throttle_limit=2)
+    assert run.ok
+    assert cloud.counts()["executions"] == {str(n): 1 for n in range(60)}
+
+
+@pytest.mark.parametrize(
+    ("percent", "failing", "ends"), [(0, 1, True), (10, 5, False), (10, 30, True), (100, 100, False)]
+)
+def test_tolerated_failures(percent: float, failing: int, ends: bool, cloud: Served, session: lm.Session) -> None:
+    """ToleratedFailurePercent takes the place of the first failure that would end a run."""
+    error = {"status": 200, "headers": {"X-Amz-Function-Error": "Unhandled"}, "body": '{"errorType": "E"}'}
+    objects = [{"n": n, **({"do": error} if n < failing else {})} for n in range(100)]
+    options = {"input_object": objects, "tolerated_failure_percent": percent, "error_action": "Stop"}
+    if ends:
+        with pytest.raises(lm.BulkError, match="are tolerated"):
+            session.invoke_lm("f", **options)
+    else:
+        run = session.invoke_lm("f", **options)
+        assert (len(run.failed), len(run.succeeded)) == (failing, 100 - failing)
+
+
+@pytest.mark.parametrize("percent", [101, -1, math.nan, "many"])
+def test_a_percentage_is_one(percent: Any, cloud: Served, session: lm.Session) -> None:
+    """Anything else is refused with nothing sent."""
+    with pytest.raises(lm.ParameterError, match="ToleratedFailurePercent"):
+        session.invoke_lm("f", input_object=[1], tolerated_failure_percent=percent)
+    assert cloud.counts()["requests"] == 0
+
+
+@pytest.mark.parametrize("value", ["10", "", "abc", "0", "-1"])
+def test_settings_of_boto3_change_nothing(value: str, cloud: Served, monkeypatch: Any) -> None:
+    """Whatever AWS_MAX_ATTEMPTS, AWS_RETRY_MODE and AWS_NEW_RETRIES_2026 say: one request a call."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", value)
+    monkeypatch.setenv("AWS_RETRY_MODE", "Standard")
+    monkeypatch.setenv("AWS_NEW_RETRIES_2026", "true")
+    cloud.set(do={"raw": "", "then": "reset"})
+    with lm.Session(region="us-east-1", endpoint_url=cloud.url, credential=KEYS) as session:
+        run = session.invoke_lm("f", input_object=[{"n": n} for n in range(5)])
+    assert len(run.unknown) == 5
+    assert cloud.counts()["requests"] == 5
+
+
+# Ways to Lambda
+
+
+def test_tls_is_trusted_as_boto3_does(tmp_path: pathlib.Path, monkeypatch: Any) -> None:
+    """AWS_CA_BUNDLE is trusted, another authority is not, and then nothing is sent."""
+    certificate = make_certificate(tmp_path)
+    with counting_lambda(certificate) as served:
+        with lm.Session(region="us-east-1", endpoint_url=served.url, credential=KEYS) as session:
+            run = session.invoke_lm("f", input_object=[{"n": 1}, {"n": 2}])
+            assert [item.outcome for item in run.items] == ["NOT_SENT", "NOT_SENT"]
+            assert "certificate is not trusted" in str(run.items[0].error)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate[0]))
+        with lm.Session(region="us-east-1", endpoint_url=served.url, credential=KEYS) as session:
+            run = session.invoke_lm(
+                "f", input_object=[{"n": n, "big": "x" * 100_000} for n in range(50)], throttle_limit=8
+            )
+            assert run.ok
+            assert len(run[7].payload["big"]) == 100_000
+        assert served.counts()["requests"] == 50
+
+
+def test_what_only_boto3_can_do_is_left_to_it_and_told_once(cloud: Served, session: lm.Session) -> None:
+    """A client certificate: boto3 in threads, which is told once. Hooks go so, too."""
+    options = {"input_object": [{"n": 1}, {"n": 2}], "client_config": {"client_cert": "/certificate.pem"}}
+    with pytest.warns(lm.LMWarning, match="sent by boto3 in threads, which is slower: a client certificate"):
+        assert session.invoke_lm("f", **options).payloads == [{"n": 1}, {"n": 2}]
+    assert session.invoke_lm("f", **options).ok
+    hooked = lm.Invoke("f").session(session).customize().mutate_request(lambda http: http.headers.update({"X-A": "b"}))
+    assert (lm.pipe([{"n": 1}, {"n": 2}]) | hooked).ok
+    assert not engine_threads()
+
+
+# Where results go
+
+
+def test_out_file(cloud: Served, session: lm.Session, tmp_path: pathlib.Path) -> None:
+    """Every object has a line under the final name; the result reads them back, also by place."""
+    path = tmp_path / "results.jsonl"
+    objects: list[Any] = [{"n": n} for n in range(100)]
+    objects[5]["do"] = {"status": 200, "headers": {"X-Amz-Function-Error": "Unhandled"}, "body": '{"errorType": "E"}'}
+    objects[6]["do"] = {"status": 404, "type": "ResourceNotFoundException"}
+    objects[7]["do"] = {"status": 200, "body": "no json\n"}
+    objects[8]["do"] = {"status": 200, "body": '{"a":\n 1.50}'}
+    run = session.invoke_lm("f", input_object=objects, throttle_limit=9, out_file=str(path))
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert sorted(line["Index"] for line in lines) == list(range(100))
+    assert [p.name for p in tmp_path.iterdir()] == ["results.jsonl"]
+    assert run[50].payload == {"n": 50}
+    assert run[50].raw_payload == b'{"n": 50}'.replace(b" ", b"")
+    assert (run[7].payload, run[8].payload) == ("no json\n", {"a": 1.5})
+    assert [item.index for item in run.failed] == [5, 6]
+    assert run.failed[0].result.error.type == "E"
+    assert (run.failed[1].error.status, run.failed[1].error.code) == (404, "ResourceNotFoundException")
+    assert run.summary() == {**run.summary(), "Count": 100, "OK": 98, "FUNCTION_ERROR": 1, "REJECTED": 1}
+    assert run.failed[1].input == objects[6]
+    assert len(run) == len(list(run)) == 100
+    assert "98 succeeded" in run._repr_mimebundle_()[0]["text/plain"]
+    cloud.reset()
+    again = run.retry()
+    assert [item.input["n"] for item in again.items] == [5, 6]
+    assert len(run.to_frame()) == 100
+
+
+def test_out_file_of_a_run_that_ended_early(cloud: Served, session: lm.Session, tmp_path: pathlib.Path) -> None:
+    """The final name is for whole runs: what there is has another, and the file that was there before is kept."""
+    path = tmp_path / "results.jsonl"
+    path.write_text("before\n")
+    error = {"status": 200, "headers": {"X-Amz-Function-Error": "Unhandled"}, "body": '{"errorType": "E"}'}
+    objects = [{"n": n, **({"do": error} if n == 3 else {})} for n in range(100)]
+    with pytest.raises(lm.BulkError) as caught:
+        session.invoke_lm("f", input_object=objects, throttle_limit=1, out_file=str(path), error_action="Stop")
+    assert path.read_text() == "before\n"
+    assert (tmp_path / "results.jsonl.partial").read_text().count("\n") == len(caught.value.result) == 4
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["", "missing/results.jsonl"])
+def test_out_file_that_cannot_be(name: str, cloud: Served, session: lm.Session, tmp_path: pathlib.Path) -> None:
+    """A folder, or one in a folder that is not there: refused with nothing sent."""
+    with pytest.raises(lm.ParameterError, match="OutFile"):
+        session.invoke_lm("f", input_object=[{"n": 1}], out_file=str(tmp_path / name))
+    assert cloud.counts()["requests"] == 0
+
+
+def test_what_is_for_many_needs_many(session: lm.Session) -> None:
+    """OutFile and SkipInvalid without objects are a slip."""
+    with pytest.raises(lm.ParameterError, match="OutFile is for many"):
+        session.invoke_lm("f", out_file="x")
+    with pytest.raises(lm.ParameterError, match="give -InputObject a Path"):
+        session.invoke_lm("f", input_object=[1], skip_invalid=True)
+
+
+# Where objects come from
+
+LINES = [
+    ("empty", b"", []),
+    ("no last newline", b'{"n": 1}\n{"n": 2}', [1, 2]),
+    ("CR LF", b'{"n": 1}\r\n{"n": 2}\r\n', [1, 2]),
+    ("blank lines", b'\n{"n": 1}\n\n   \n{"n": 2}\n\n', [1, 2]),
+    ("byte order mark", b'\xef\xbb\xbf{"n": 1}\n', [1]),
+]
+
+
+@pytest.mark.parametrize(("content", "wanted"), [row[1:] for row in LINES], ids=[row[0] for row in LINES])
+def test_a_file_of_objects(
+    content: bytes, wanted: list[int], cloud: Served, session: lm.Session, tmp_path: Any
+) -> None:
+    """JSON Lines by a Path, however their lines end; an empty file is no object, and that is well."""
+    path = tmp_path / "items.jsonl"
+    path.write_bytes(content)
+    run = session.invoke_lm("f", input_object=path)
+    assert [payload["n"] for payload in (run.payloads if isinstance(run, lm.BulkResult) else [])] == wanted
+    assert cloud.counts()["requests"] == len(wanted)
+
+
+def test_a_wrong_line_is_found_before_the_first_is_sent(cloud: Served, session: lm.Session, tmp_path: Any) -> None:
+    """Line and column, nothing of what stands there, nothing sent; SkipInvalid leaves it out and says so."""
+    path = tmp_path / "items.jsonl"
+    path.write_bytes(b'{"n": 0}\n' * 500 + b'{"secret": 1,,}\n' + b'{"n": NaN}\n\xff\n' + b'{"n": 1}\n')
+    with pytest.raises(lm.ParameterError, match=r"3 lines are not JSON \(line 501: column 14") as caught:
+        session.invoke_lm("f", input_object=path)
+    assert "secret" not in str(caught.value)
+    assert cloud.counts()["requests"] == 0
+    with pytest.warns(lm.LMWarning, match="3 lines are not JSON.*They are left out"):
+        run = session.invoke_lm("f", input_object=path, skip_invalid=True, throttle_limit=50)
+    assert len(run) == cloud.counts()["requests"] == 501
+
+
+def test_a_file_of_objects_that_is_none(session: lm.Session, tmp_path: Any) -> None:
+    """Missing, a folder, a pipe: refused at once."""
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("missing", ".", "pipe"):
+        with pytest.raises(lm.ParameterError, match="InputObject"):
+            session.invoke_lm("f", input_object=tmp_path / name)
