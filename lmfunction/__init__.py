@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from lmfunction._request import InvokeRequest
     from lmfunction._retry import RetryPolicy
     from lmfunction._session import Session
+    from lmfunction._stream_result import StreamResult
     from lmfunction._wire import Report
     from lmfunction.errors import (
         BulkError,
@@ -93,6 +94,7 @@ _HOMES = {
     "Secret": "_references",
     "ServiceError": "errors",
     "Session": "_session",
+    "StreamResult": "_stream_result",
     "TransportError": "errors",
     "client": "_function_dialect",
     "defaults": "_api",
@@ -146,6 +148,7 @@ __all__ = [
     "Secret",
     "ServiceError",
     "Session",
+    "StreamResult",
     "TransportError",
     "client",
     "defaults",

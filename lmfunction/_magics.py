@@ -126,6 +126,8 @@ class LMFunction(Magics):
 
     def _remember(self, result: Any) -> None:
         self._last = result  # completion looks at its keys; only the last one is kept alive
+        if getattr(result, "payload_shown", False):
+            self._shown.append(result)
 
     def close(self) -> None:
         """Closes the connections that completion opened."""

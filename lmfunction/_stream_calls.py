@@ -36,9 +36,8 @@ def stream(
         with _progress(plan, engine, door, arguments):
             return _opened(plan, engine, scribe, send, stops=stops)
     text = LiveText()
-    # What a profile hides can only be found in a whole answer.
-    open_to_all = plan.place.profile.redaction == NONE
-    live = door.live(text, plan.place.profile.redaction.text) if open_to_all and not whole else ()
+    seen = not whole and _may_be_seen(plan, door, arguments)
+    live = door.live(text, plan.place.profile.redaction.text) if seen else ()
     with _progress(plan, engine, door, arguments, live, text):
         result = _opened(plan, engine, scribe, send)
         try:
@@ -49,6 +48,12 @@ def stream(
             raise result.interrupted() from None
     result.payload_shown = bool(live)
     return result
+
+
+def _may_be_seen(plan: OperationPlan, door: Door, arguments: Mapping[str, Any]) -> bool:
+    """Whether the answer may be shown before its end: what a profile hides can only be found in a whole one."""
+    wished = arguments.get("progress_action", door.progress_action) == "Continue"
+    return wished and plan.place.profile.redaction == NONE
 
 
 def _progress(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from lmfunction._explain import FunctionFailure
 from lmfunction._model import InvokeResult
 from lmfunction._text import size
-from lmfunction.errors import InvocationInterrupted
+from lmfunction.errors import InvocationInterrupted, TransportError
 
 if TYPE_CHECKING:
     from lmfunction._render.card import Card
@@ -120,14 +120,21 @@ class StreamResult(InvokeResult):
     def close(self) -> None:
         """Stops reading. The function runs on, and what it still sends is lost."""
         if self._source is not None:
-            self._end(self._interrupted())
+            self._end(self._left())
 
     def interrupted(self) -> InvocationInterrupted:
-        """What to raise for a Ctrl-C that came between two reads: the answer is given up."""
-        self.close()
-        if isinstance(self._fault, InvocationInterrupted):
-            return self._fault
-        return InvocationInterrupted(f"Stopped. {self.request.label} has ended.", sent=True, result=self)
+        """What to raise for a Ctrl-C, by which the answer is given up."""
+        if self._source is None and self._fault is None:
+            return InvocationInterrupted(f"Stopped. {self.request.label} has ended.", sent=True, result=self)
+        told = InvocationInterrupted(self._stop_text(), sent=True, result=self)
+        if self._source is not None:
+            self._end(self._left(), told)
+        return told
+
+    def shown(self, just: bool = True) -> None:
+        """As of any result; False has the card show the payload again, which was seen while it came."""
+        super().shown(just)
+        self.payload_shown = self.payload_shown and just
 
     def collected(self) -> InvokeResult:
         """The whole answer as an ordinary result, waited for."""
@@ -192,36 +199,34 @@ class StreamResult(InvokeResult):
         try:
             found = self._source.next()
         except KeyboardInterrupt:
-            self._end(self._interrupted())
+            raise self.interrupted() from None
         except BaseException as error:
             self._end(error)
             raise
-        else:
-            if not isinstance(found, Ending):
-                self._chunks.append(found)
-                return True
-            self._ending, self._failure = found, found.failure
-            self._end(None)
-        if self._fault is not None:
-            raise self._fault from None
+        if not isinstance(found, Ending):
+            self._chunks.append(found)
+            return True
+        self._ending, self._failure = found, found.failure
+        self._end(None)
         return False
 
-    def _end(self, fault: BaseException | None) -> None:
+    def _end(self, fault: BaseException | None, told: BaseException | None = None) -> None:
+        """Ends the answer by `fault`, which whoever asks for more gets; `told` is what is written down in its place."""
         source, self._source = self._source, None
         self._fault = fault
-        if fault is not None and hasattr(fault, "result"):
+        if isinstance(fault, TransportError):
             fault.result = self
         if source is not None:
             source.close()
-        self._ended(fault)
+        self._ended(told or fault)
 
-    def _interrupted(self) -> InvocationInterrupted:
-        count = sum(map(len, self._chunks))
-        return InvocationInterrupted(
-            f"Stopped reading after {count:,} bytes. {self.request.label} may still be running: AWS cannot cancel an "
-            "invocation. Look into its log before you repeat the call.",
-            sent=True,
-            result=self,
+    def _left(self) -> TransportError:
+        return TransportError(self._stop_text(), sent=True, outcome="RESULT_LOST", request_id=self.request_id)
+
+    def _stop_text(self) -> str:
+        return (
+            f"Stopped reading after {sum(map(len, self._chunks)):,} bytes. {self.request.label} may still be running: "
+            "AWS cannot cancel an invocation. Look into its log before you repeat the call."
         )
 
     def __enter__(self) -> Self:

@@ -134,6 +134,8 @@ def test_ctrl_c_inside_and_between() -> None:
         list(result)
     assert (raised.value.sent, raised.value.result, bits.closed) == (True, result, 1)
     assert ended == [raised.value]
+    with pytest.raises(lm.TransportError, match="Stopped reading"):  # a cell that asks later was not interrupted
+        _ = result.payload
     result, bits, _ = made(b"a", b"b", Ending({}))
     try:
         for _ in result:
@@ -149,7 +151,7 @@ def test_nobody_reads_on() -> None:
     next(iter(result))
     del result
     assert bits.closed == 1
-    assert isinstance(ended[0], lm.InvocationInterrupted)
+    assert isinstance(ended[0], lm.TransportError)
 
 
 def test_pickled_it_is_an_ordinary_result() -> None:

@@ -124,6 +124,7 @@ def test_the_public_names() -> None:
         "Secret",
         "ServiceError",
         "Session",
+        "StreamResult",
         "TransportError",
         "client",
         "defaults",

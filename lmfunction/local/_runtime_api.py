@@ -146,7 +146,8 @@ class RuntimeApi:
         fault = foreign_fault(request.headers, self._hosts)
         if fault is not None:
             return _error(403, "Forbidden", fault)
-        if request.headers.get(_MODE, "").lower() == "streaming" and (found := _RESULT.fullmatch(request.target)):
+        found = _RESULT.fullmatch(request.target) if _MODE in request.headers and request.method == "POST" else None
+        if found is not None and found["kind"] == "response" and request.headers[_MODE].lower() == "streaming":
             kind = request.headers.get("content-type", "application/octet-stream")
             request.sink = request.route = self._sandbox.process_streams(found["id"], kind)
             if request.sink is None:

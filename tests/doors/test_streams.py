@@ -69,6 +69,8 @@ CELLS = {
     "long": f"r = %{CMDLET} streamer {line(*[{'repeat': 40, 'text': '0123456789', 'times': 100}, 0.1] * 5, 'end')}",
     "selected": f"%{CMDLET} streamer {line('{', '}', 'end')} -Select Payload",
     "hostile": f"r = %{CMDLET} streamer {line('<b>&' + chr(27) + '[2J', 'end')}",
+    "again": "r",
+    "silent": f"%{CMDLET} streamer {line('quiet', 'end')} -ProgressAction SilentlyContinue",
     "python": f"import lmfunction as lm\nlm.{CMDLET}('streamer', ['a', 'end'])",
     "stopped": f"%{CMDLET} streamer {line('begun ', 30)}",
     "afterwards": "import sys\nprint(sys.last_value.result.received, sys.last_value.sent)",
@@ -118,6 +120,12 @@ def test_an_assigned_answer_is_shown_while_it_comes(saved: dict[str, Any]) -> No
     assert saved["goes on"].outputs[0].text == "['a'] a\n"
 
 
+def test_shown_again_it_is_whole(saved: dict[str, Any]) -> None:
+    """In another cell the card has the payload."""
+    (again,) = saved["again"].outputs
+    assert "Payload" in again.data["text/plain"]
+
+
 def test_a_function_that_fails_in_the_middle(saved: dict[str, Any]) -> None:
     """What came stays, the red card follows, and the cell fails; with -ErrorAction Continue it goes on."""
     cell = saved["fails"]
@@ -143,6 +151,8 @@ def test_what_is_not_shown(saved: dict[str, Any]) -> None:
     assert saved["selected"].outputs[0].data["text/plain"] == "{}"
     (hostile,) = saved["hostile"].outputs
     assert hostile.data == {"text/plain": "<b>&\\x1b[2J"}
+    assert kinds(saved["silent"]) == ["execute_result"]
+    assert "quiet" in saved["silent"].outputs[0].data["text/plain"]
     (shown,) = saved["python"].outputs
     assert shown.data["text/plain"].startswith("[STREAMING] streamer · 200 · 0 B so far")
 
@@ -311,6 +321,6 @@ def test_python_leaves_early(streamer: str) -> None:
     """Leaving the block stops reading; what is known is kept, and told as an error when more is asked for."""
     with lm.invoke_lm_with_response_stream(streamer, ["x", 0.2, "y", "end"]) as result:
         assert next(iter(result)) == "x"
-    with pytest.raises(lm.InvocationInterrupted, match="Stopped reading after 1 bytes"):
+    with pytest.raises(lm.TransportError, match="Stopped reading after 1 bytes"):
         _ = result.payload
-    assert lm.get_aws_history()[-1]["Outcome"] == "UNKNOWN"
+    assert lm.get_aws_history()[-1]["Outcome"] == "RESULT_LOST"

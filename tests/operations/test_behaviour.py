@@ -367,7 +367,7 @@ def test_a_stream_in_the_audit(requests: Requests, session: lm.Session, tmp_path
                     result.finish()
     lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
     outcomes = [line["outcome"] for line in lines]
-    assert outcomes == ["OK", "FUNCTION_ERROR", "RESULT_LOST", "UNKNOWN"]
+    assert outcomes == ["OK", "FUNCTION_ERROR", "RESULT_LOST", "RESULT_LOST"]
     assert lines[1]["error_type"] == "ValueError"
 
 
