@@ -258,6 +258,7 @@ class Functions:
     def __init__(self, region: str, account: str, chance: Callable[[], float] = random.random) -> None:
         self.region = region
         self.account = account
+        self._arn = f"arn:{partition_of(region)}:lambda:{region}:{account}:function:"
         self._chance = chance
         self.on_change: Callable[[str], None] = lambda name: None
         self.set_aside: dict[str, int] = {}
@@ -269,8 +270,7 @@ class Functions:
 
     def arn(self, name: str, qualifier: str | None = None) -> str:
         """The ARN of `name` in this account and region, whether or not there is such a function."""
-        arn = f"arn:{partition_of(self.region)}:lambda:{self.region}:{self.account}:function:{name}"
-        return f"{arn}:{qualifier}" if qualifier else arn
+        return f"{self._arn}{name}:{qualifier}" if qualifier else f"{self._arn}{name}"
 
     def get(self, name: str) -> Function | None:
         """The function of that name, or of that logical id in the template it comes from; None when there is none."""
