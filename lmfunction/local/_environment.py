@@ -184,7 +184,9 @@ class Environment:
         if invocation is None or self._process is None:
             return
         self._failure = error_type(payload)
-        self._init_log += self._process.take_log() + self._log_last(init_line(self._elapsed_ms(), self._failure))
+        self._init_log += self._process.take_log() + self._log_last(
+            init_line(self.configuration, self._elapsed_ms(), self._failure)
+        )
         memory = self._process.memory_mb()
         self._abandon()
         self._finish(invocation, payload, UNHANDLED, b"", memory)
@@ -242,7 +244,7 @@ class Environment:
         """As AWS does: initialisation starts over, now within the function's own time."""
         self._reports_init = False
         log = self._process.take_log() if self._process is not None else b""
-        self._init_log += log + self._log_last(init_line(self._elapsed_ms(), TIMED_OUT))
+        self._init_log += log + self._log_last(init_line(self.configuration, self._elapsed_ms(), TIMED_OUT))
         self._abandon()
         self._start(self.configuration.timeout, self._time_out)
 
@@ -267,7 +269,7 @@ class Environment:
             return
         kind = self._failure = OUT_OF_MEMORY if self._out_of_memory else EXIT_ERROR
         if self._initialising:
-            self._init_log += log + self._log_last(init_line(self._elapsed_ms(), kind))
+            self._init_log += log + self._log_last(init_line(self.configuration, self._elapsed_ms(), kind))
             log = b""
         log += self._log_last(exit_line(invocation, status, kind))
         if self._out_of_memory:

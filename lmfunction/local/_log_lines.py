@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lmfunction import _wire
+from lmfunction.local._functions import Configuration
 from lmfunction.local._invocation import EXIT_ERROR, TIMED_OUT, Invocation, exit_text, timeout_text
 
 
@@ -40,9 +41,14 @@ def exit_line(invocation: Invocation, status: int, kind: str = EXIT_ERROR) -> by
     return f"{exit_text(invocation, status)}\n{kind}\n".encode()
 
 
-def init_line(duration_ms: float, kind: str) -> bytes:
+def init_line(configuration: Configuration, duration_ms: float, kind: str) -> bytes:
     """What the log says about an initialisation that failed with an error of type `kind`."""
-    return f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: init\t{status_of(kind)}\n".encode()
+    if not configuration.logging.is_json:
+        return f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: init\t{status_of(kind)}\n".encode()
+    record: dict[str, Any] = {"initializationType": "on-demand", "phase": "init", "status": "timeout"}
+    if kind != TIMED_OUT:
+        record |= {"status": "error", "errorType": kind}
+    return _event("platform.initReport", {**record, "metrics": {"durationMs": round(duration_ms, 3)}})
 
 
 def status_of(failure: str) -> str:

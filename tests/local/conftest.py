@@ -290,8 +290,9 @@ def world() -> Iterator[Callable[[str], World]]:
     yield get
     for one in worlds.values():
         one.close()
-        assert one.server.errors == ""
+        errors = one.server.errors
         one.server.close()
+        assert errors == ""
 
 
 @pytest.fixture(params=[OWN_LOOP, AWSLAMBDARIC])
