@@ -20,6 +20,7 @@ from lmfunction._failures import act_on_error, act_on_failure, keep_failure
 from lmfunction._gathered import Gathered, gather, is_dry
 from lmfunction._guards import FREE, Clearance, clear, concerned, foresee
 from lmfunction._intent import Intent
+from lmfunction._live_log import live_log
 from lmfunction._model import InvokeResult
 from lmfunction._notices import Notices, assign, check_assignable, empty_lists
 from lmfunction._progress import Progress, shown, wanted
@@ -163,6 +164,7 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
         return NOTHING
     try:
         viewers = wanted(call.gathered.arguments, door.progress_action, door.progress)
+        viewers = (*viewers, *live_log(call.plan, engine, door))
         with shown(viewers, call.progress, engine.policy.clock):
             result = call.send(engine)
         on_result(result)

@@ -50,7 +50,8 @@ class Door:
     `progress` gives those who are shown how a wait goes on, in the thread that asks; `progress_action` says whether
     they are when the line does not.
     `live` gives those who see a streamed answer while it comes, from the text and what hides parts of it. `streams`:
-    such an answer is handed out at once, and read by who gets it.
+    such an answer is handed out at once, and read by who gets it. `live_log`: what a handler of the embedded Lambda
+    writes is shown in the same way.
     `shows_failures` when a failed function's card is the door's business, so that the value need not show it again.
     """
 
@@ -70,3 +71,4 @@ class Door:
     progress_action: str = "Continue"
     live: Callable[[LiveText, Callable[[str], str]], Viewers] = _nobody
     streams: bool = False
+    live_log: bool = False

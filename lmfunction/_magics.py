@@ -52,6 +52,7 @@ class LMFunction(Magics):
         30.0, min=0.1, help="Seconds between the lines on stderr that tell it where nobody watches."
     ).tag(config=True)
 
+    live_log = Bool(False, help="Show what a handler of the embedded Lambda writes while it runs.").tag(config=True)
     complete_functions = Bool(True, help="Let Tab ask Lambda for names of functions, aliases and versions.").tag(
         config=True
     )
@@ -111,6 +112,7 @@ class LMFunction(Magics):
             what_if=self.what_if or what_if_set(os.environ),
             progress=self._waits.viewers,
             live=self._waits.live,
+            live_log=self.live_log,
             progress_action="Continue" if self.progress else "SilentlyContinue",
         )
         try:

@@ -19,6 +19,7 @@ import yaml
 
 import lmfunction as lm
 from lmfunction._cards import card_of
+from lmfunction._cmdlets import invoke
 from lmfunction._door import Door
 from lmfunction._live_text import LiveLines, LiveText
 from lmfunction._log_reading import _moment, get_log
@@ -177,6 +178,36 @@ def test_cloudwatch_is_asked_the_same(moto_url: str, monkeypatch: pytest.MonkeyP
         records = session.get_lm_log("far", tail=2)
     assert [(r.level, r.message) for r in records] == [("ERROR", "[ERROR] x"), ("", "fine")]
     assert {r.request_id for r in records} == {"11111111-2222-3333-4444-555555555555"}
+
+
+SLOW = """
+import time
+def handler(event, context):
+    print("before the wait")
+    time.sleep(event)
+    print("after it")
+    return event
+"""
+
+
+@pytest.mark.parametrize(("seconds", "wanted", "seen"), [(0.9, True, 1), (0, True, 0), (0.9, False, 0)])
+def test_a_long_call_shows_its_log(session: lm.Session, seconds: float, wanted: bool, seen: int) -> None:
+    """With live_log a handler's lines are there before its answer; short calls and other doors show none."""
+    session.publish_lm_function("slow-talker", code=SLOW, timeout=5)
+    drawn: list[tuple[str, bool]] = []
+    answered: list[Any] = []
+
+    def live(text: LiveText, hidden: Any) -> Any:
+        return (Viewer(LiveLines(text, lambda new: drawn.append((new, bool(answered))), hidden).draw),)
+
+    door = Door(live=live, live_log=wanted)
+    values = {"FunctionName": "slow-talker", "Payload": str(seconds), "ProfileName": "local"}
+    invoke(values, session.engine, door, answered.append)
+    text = "".join(new for new, _ in drawn)
+    assert text.count("before the wait") == text.count("after it") == seen
+    assert "RequestId" not in text
+    if seen:
+        assert drawn[0] == ("before the wait\n", False)
 
 
 def test_following_hands_out_what_comes(session: lm.Session, name: str) -> None:
