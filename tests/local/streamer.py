@@ -17,6 +17,7 @@ BASE = "/2018-06-01/runtime/invocation/"
 
 def connect():
     connection = socket.create_connection((HOST, int(PORT)))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection, connection.makefile("rb")
 
 
