@@ -109,8 +109,9 @@ class Meter:
                 self._draw(viewer, elapsed)
 
     def end(self, how: str) -> None:
-        """Draws the end wherever something was drawn."""
+        """Draws the end wherever something was drawn; nothing is drawn after it, though an answer is still read."""
         elapsed = self._elapsed()
+        self._due.clear()
         while self._drawn:
             self._draw(self._drawn.pop(), elapsed, how)
 

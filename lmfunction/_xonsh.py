@@ -125,7 +125,7 @@ class XonshDoor(TextDoor):
             assign=self.names.__setitem__,
             what_if=what_if_set(self.environment),
             progress=self.viewers if self.foreground else tuple,
-            live=self.live,
+            live=self.live if self.foreground else Door.live,
             progress_action="Continue" if self.environment.get("LMFUNCTION_PROGRESS", True) else "SilentlyContinue",
         )
 

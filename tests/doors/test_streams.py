@@ -19,6 +19,7 @@ import pytest
 from watching import FrontEnd, Screen
 
 import lmfunction as lm
+from lmfunction import _session
 from lmfunction._live_text import KEPT
 from lmfunction._terminal import Terminal
 from lmfunction._xonsh import XonshDoor
@@ -302,6 +303,17 @@ def test_python_reads_it_bit_by_bit(streamer: str) -> None:
     assert result.content_type == "text/x-test"
     history = lm.get_aws_history()[-1]
     assert (history["Outcome"], history["RequestId"]) == ("OK", result.request_id)
+
+
+def test_pythons_wait_ends_with_the_head(
+    streamer: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """progress_action="Continue" tells of the wait for the answer; from then on the reader's own output is alone."""
+    lm.invoke_lm_with_response_stream(streamer, ["end"]).finish()  # warm
+    monkeypatch.setattr(_session, "LOG_EVERY", 0.4)
+    result = lm.invoke_lm_with_response_stream(streamer, ["a", 0.9, "b", "end"], progress_action="Continue")
+    assert list(result) == ["a", "b"]
+    assert capsys.readouterr().err == ""
 
 
 def test_python_and_failures(streamer: str) -> None:
