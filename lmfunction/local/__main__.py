@@ -14,7 +14,7 @@ import sys
 
 from lmfunction.errors import JournalError
 from lmfunction.local._installed import missing
-from lmfunction.local._server import Server, raise_file_limit
+from lmfunction.local._server import Server, collect_less_often, raise_file_limit
 from lmfunction.local._settings import Settings
 
 EXIT_FAILED = 255  # as the AWS CLI exits when something failed that was no mistake on the line
@@ -41,6 +41,7 @@ def main() -> int:
 
 async def _serve(settings: Settings) -> None:
     raise_file_limit()
+    collect_less_often()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopped.set)

@@ -265,9 +265,11 @@ def _found(runtime: str) -> str:
 
 
 async def _serve(settings: Settings, definitions: Sequence[Definition], notices: Sequence[str]) -> None:
-    from lmfunction.local._server import Server, raise_file_limit  # here: `--help` needs none of it
+    # Here: `--help` needs none of it.
+    from lmfunction.local._server import Server, collect_less_often, raise_file_limit
 
     raise_file_limit()
+    collect_less_often()
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
