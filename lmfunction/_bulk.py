@@ -18,7 +18,7 @@ from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._failure_guard import FailureGuard
 from lmfunction._feeding import Feeding
-from lmfunction._journaling import begun, open_run
+from lmfunction._journaling import StoredItems, begun, open_run, unkept
 from lmfunction._kept_run import KeptRun
 from lmfunction._model import InvokeResult, Outcome
 from lmfunction._out_file import OutFile
@@ -77,13 +77,21 @@ def invoke_many(
     InvocationInterrupted is raised, with `result` too. Where a guard refuses them before the first is sent it is
     GuardError.
     """
+    stored = isinstance(objects, StoredItems)
     if terms.at_least_once:
-        objects = consented_to_repeats(iter(objects), bind, engine, door)
+        consented = consented_to_repeats(iter(objects), bind, engine, door)
+        objects = objects if stored else consented
     objects, batch = surveyed(objects, watch.total, bind, engine, door)
     kept = None if batch.dry else open_run(bind, engine, door)
     run = BulkResult(
         lambda again: invoke_many(
-            again, bind, engine, door, on_result, replace(terms, out_file=None), replace(watch, total=len(again))
+            again,
+            unkept(bind),
+            engine,
+            door,
+            on_result,
+            replace(terms, out_file=None),
+            replace(watch, total=len(again)),
         ),
         None if terms.out_file is None or batch.dry else OutFile(terms.out_file),
     )
@@ -92,7 +100,11 @@ def invoke_many(
     feeding = Feeding(run, senders, bind, engine, door, on_result, batch, FailureGuard(terms.tolerated), kept)
     start = time.monotonic()
     try:
-        source = iter(objects) if kept is None else begun(kept, run, objects, watch.total, bind, engine)
+        source = (
+            iter(objects)
+            if kept is None
+            else begun(kept, run, None if stored else iter(objects), watch.total, bind, engine)
+        )
         with shown(
             watch.viewers,
             lambda elapsed: feeding.progress(watch.title, watch.total, elapsed),

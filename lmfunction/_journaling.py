@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -16,7 +16,9 @@ from lmfunction._connection import EMBEDDED_ACCOUNT, Place, resolve_place
 from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._gathered import Gathered, gather
-from lmfunction._kept_run import KeptRun, OnUnknown, Wish, keep_run
+from lmfunction._journal_file import opened_to_read
+from lmfunction._journal_rows import recall
+from lmfunction._kept_run import PAGE, KeptRun, OnUnknown, Wish, keep_run
 from lmfunction._ledger import Entry, Settlement
 from lmfunction._model import Attempt, InvokeResult, Outcome
 from lmfunction._names import parse_function_name
@@ -51,9 +53,9 @@ _SETTINGS: Final = (
     "EndpointUrl",
     "ClientConfig",
 )
+_KEEPING: Final = ("Journal", "Resume", "OnUnknown", "ItemKey")
 _RESEND, _SKIP = "resend", "skip"
 _SENT: Final = {"NOT_SENT": False, "RESULT_LOST": True}
-FROM_JOURNAL: Final[list[Any]] = []  # itself, in place of objects: those that the journal holds
 _ANSWERED: Final = frozenset(["OK", "FUNCTION_ERROR", "ACCEPTED"])
 
 
@@ -110,15 +112,40 @@ def open_run(bind: LineBinding, engine: Engine, door: Door) -> KeptRun | None:
     return run
 
 
+def unkept(bind: LineBinding) -> LineBinding:
+    """The line without its journal, whose run is over: what is sent again by hand is no part of it."""
+    return LineBinding({name: value for name, value in bind.values.items() if name not in _KEEPING})
+
+
 def begun(
-    kept: KeptRun, run: BulkResult, objects: Iterable[Any], total: int | None, bind: LineBinding, engine: Engine
+    kept: KeptRun, run: BulkResult, source: Iterator[Any] | None, total: int | None, bind: LineBinding, engine: Engine
 ) -> Iterator[Kept]:
-    """The objects to send. `run` holds then what is known already: a result, or that an item is not sent yet."""
+    """The objects to send: of `source`, None: those that the journal holds.
+
+    `run` holds then what is known already: of each item a result, or that it is not sent yet.
+    """
     requests = Requests(gather(INVOKE, bind.values, engine))
-    found = kept.objects(None if objects is FROM_JOURNAL else iter(objects), total)
+    found = kept.objects(source, total)
     for entry, settled in kept.results():
         run.items.append(requests.item(entry, None if kept.is_open(entry.seq) else settled))
     return found
+
+
+class StoredItems:
+    """In place of objects those that the journal of a run holds."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __iter__(self) -> Iterator[Kept]:
+        first = 0
+        while True:
+            with opened_to_read(self._path) as database:
+                page = recall(database, first, first + PAGE)
+            if not page:
+                return
+            yield from (Kept(entry) for entry, _ in page)
+            first += PAGE
 
 
 class Requests:

@@ -73,6 +73,8 @@ class ItemReader:
 
     def read(self, seq: int, value: Any) -> Kept:
         """The object at place `seq`. Raises ParameterError when it has no key."""
+        if isinstance(value, Kept) and value.value is None and value.entry.seq == seq:
+            return value  # of the run's own journal
         key = self._key_of(seq, value)
         try:
             payload, call = self._written(self._bind(value))

@@ -20,7 +20,7 @@ from lmfunction._operation_calls import run_operation
 from lmfunction._params import Cmdlet
 from lmfunction._safety_rows import CLEAR_ONCE_KEY, GET_AUDIT, GET_ONCE_KEY
 from lmfunction._session_cmdlets import STEPS, run_session_cmdlet
-from lmfunction._table import DESTINATION_RECORDS, INVOKE, MEASURE, OPERATIONS, PROFILE_CMDLETS, PUBLISH
+from lmfunction._table import DESTINATION_RECORDS, INVOKE, MEASURE, OPERATIONS, PROFILE_CMDLETS, PUBLISH, RUN_CMDLETS
 from lmfunction._template_import import import_template
 
 OnResult = Callable[[InvokeResult], None]
@@ -61,6 +61,17 @@ def _profiles(cmdlet: Cmdlet) -> Runner:
     return run_it
 
 
+def _runs(cmdlet: Cmdlet) -> Runner:
+    def run_it(values: Mapping[str, Any], engine: Engine, door: Door, on_result: OnResult) -> Any:
+        if cmdlet.name == "Resume-LMRun":
+            return _stages.resume(cmdlet, values, engine, door, on_result)
+        from lmfunction._run_reading import export_run, get_runs
+
+        return (export_run if cmdlet.name == "Export-LMRun" else get_runs)(cmdlet, values, engine, door)
+
+    return run_it
+
+
 _RUNNERS: dict[str, Runner] = {
     INVOKE.name: _stages.invoke,
     MEASURE.name: _measure.measure,
@@ -73,4 +84,5 @@ _RUNNERS: dict[str, Runner] = {
     GET_ONCE_KEY.name: lambda values, engine, door, _: get_keys(values, engine, door),
     CLEAR_ONCE_KEY.name: lambda values, engine, door, _: clear_key(values, engine, door),
     **{cmdlet.name: _profiles(cmdlet) for cmdlet in PROFILE_CMDLETS},
+    **{cmdlet.name: _runs(cmdlet) for cmdlet in RUN_CMDLETS},
 }

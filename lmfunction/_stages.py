@@ -6,7 +6,7 @@ import functools
 import itertools
 import operator
 import pathlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -19,13 +19,15 @@ from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
 from lmfunction._gathered import gather, is_dry
 from lmfunction._items_file import ItemsFile
+from lmfunction._journaling import StoredItems
 from lmfunction._model import InvokeResult
 from lmfunction._notices import assign, check_assignable, keep
 from lmfunction._operations import READING_VERBS, verb_of
 from lmfunction._params import Cmdlet
 from lmfunction._piped import bind_object, open_values
-from lmfunction._pipeline import Flow, Stage, Stopped, run
+from lmfunction._pipeline import Flow, Objects, Stage, Stopped, run
 from lmfunction._progress import wanted
+from lmfunction._run_reading import stored_binding
 from lmfunction._survey import Binding
 from lmfunction._table import INVOKE
 from lmfunction.errors import BulkError, ParameterError
@@ -160,7 +162,7 @@ class InvokeStage(Stage):
             yield from self._once(head[0], flow)
         elif head:
             left = operator.length_hint(objects, -1)
-            yield from self._each(itertools.chain(head, objects), flow, None if left < 0 else len(head) + left)
+            yield from self.each(itertools.chain(head, objects), flow, None if left < 0 else len(head) + left)
 
     def emits_results(self) -> bool:
         """Whether whole results come out, not what -Select or -PassThru make of them."""
@@ -174,9 +176,11 @@ class InvokeStage(Stage):
         elif not isinstance(emitted, InvokeResult) or emitted.ok or flow.last is self:
             yield emitted
 
-    def _each(self, objects: Iterator[Any], flow: Flow, total: int | None) -> Iterator[Any]:
+    def each(self, objects: Iterable[Any], flow: Flow, total: int | None) -> Iterator[Any]:
+        """The results of one call for each of `objects`, of which there are `total`; None: nobody knows."""
         arguments = gather(INVOKE, self.values, self.engine).arguments
         if "once_key" in arguments:
+            objects = iter(objects)
             head = list(itertools.islice(objects, 2))
             objects = itertools.chain(head, objects)
         if "once_key" in arguments and len(head) > 1:
@@ -327,3 +331,32 @@ def _terms(arguments: Mapping[str, Any]) -> Terms:
         arguments.get("tolerated_failure_percent"),
         pathlib.Path(out_file).expanduser() if out_file is not None else None,
     )
+
+
+def resume(
+    cmdlet: Cmdlet,
+    values: Mapping[str, Any],
+    engine: Engine,
+    door: Door,
+    on_result: Callable[[InvokeResult], None],
+) -> Any:
+    """Resume-LMRun for `values` (by parameter name): the run's line as its journal has it, with what is given now."""
+    path = convert(cmdlet, {"Path": values.get("Path")}).get("path")
+    if not path:
+        raise ParameterError("Resume-LMRun needs -Path, the journal of the run.", parameter="Path")
+    path = str(pathlib.Path(path).expanduser())
+    binding, count, complete = stored_binding(path)
+    if not complete:
+        door.tell(
+            "warning",
+            f"The source of this run was not read to its end: only the {count:,} items that the journal holds are "
+            "looked at. For the rest give the source again: invoke_lm ... -Journal ... -Resume.",
+        )
+    given = {name: value for name, value in values.items() if name in INVOKE.by_name}
+    stage = InvokeStage({**binding.settings, **given, "Journal": path, "Resume": True}, engine, door, on_result)
+    flow = Flow(last=stage)
+    try:
+        found = list(stage.each(StoredItems(path), flow, count))
+    except Stopped:
+        return NOTHING
+    return Objects(found) if flow.many else found[0] if found else NOTHING

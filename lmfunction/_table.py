@@ -317,6 +317,21 @@ def _profile_cmdlet(name: str) -> LazyCmdlet:
 PROFILE_CMDLETS: Final = tuple(
     _profile_cmdlet(f"{verb}-LMProfile") for verb in ("Get", "Test", "New", "Approve", "Revoke")
 )
+
+
+def _run_cmdlet(name: str) -> LazyCmdlet:
+    python_names = (_python_name(name),)
+
+    def made() -> Cmdlet:
+        from lmfunction._run_rows import run_cmdlet
+
+        return run_cmdlet(name, python_names, lambda: INVOKE)
+
+    return LazyCmdlet(name, python_names, made)
+
+
+# The cmdlets for runs that have a journal.
+RUN_CMDLETS: Final = tuple(_run_cmdlet(f"{verb}-LMRun") for verb in ("Get", "Resume", "Export"))
 CMDLETS: Final[tuple[Cmdlet, ...]] = (
     *_OWN,
     *(_lazy(name, operation) for name, operation in OPERATIONS.items() if name not in (c.name for c in _OWN)),
@@ -327,6 +342,7 @@ CMDLETS: Final[tuple[Cmdlet, ...]] = (
     *LOCAL,
     GET_HELP,
     *PROFILE_CMDLETS,
+    *RUN_CMDLETS,
 )
 
 

@@ -31,7 +31,7 @@ from lmfunction._jsonable import jsonable
 from lmfunction._params import Cmdlet
 from lmfunction._scope import Scope
 from lmfunction._select import search
-from lmfunction._table import CMDLETS, OPERATIONS, find_cmdlet
+from lmfunction._table import CMDLETS, OPERATIONS, RUN_CMDLETS, find_cmdlet
 from lmfunction._verb_table import IMPORT_CSV, VERBS
 from lmfunction.local._child import Embedded, start_embedded
 
@@ -52,7 +52,14 @@ Resources:
 ROLE = "arn:aws:iam::123456789012:role/r"
 # What the embedded Lambda serves; the other operations are moto's.
 AT_THE_EMBEDDED = frozenset(
-    ["Invoke-LMFunction", "Publish-LMFunction", "Measure-LMFunction", "Get-LMLog", "Clear-LMOnceKey"]
+    [
+        "Invoke-LMFunction",
+        "Publish-LMFunction",
+        "Measure-LMFunction",
+        "Get-LMLog",
+        "Clear-LMOnceKey",
+        *(cmdlet.name for cmdlet in RUN_CMDLETS),
+    ]
 )
 
 
@@ -243,6 +250,8 @@ def place(
             (folder / "lmfunction" / "profiles" / "staging.yaml").write_text(f"region: us-east-1\nendpoint: {moto}\n")
         if cmdlet.name == "Set-AWSCredential":
             (folder / "lmfunction" / "profiles" / "staging.yaml").write_text("region: us-east-1\naws_profile: ops\n")
+        if cmdlet in RUN_CMDLETS:
+            shared.invoke_lm("hello", input_object=[{"name": "Ada"}, {"name": "Bob"}], journal="retry.db")
         if cmdlet.name == "Clear-LMOnceKey":
             shared.invoke_lm("orders", once_key="restart-2026-11-20")
         return names
