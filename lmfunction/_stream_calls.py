@@ -42,8 +42,9 @@ def stream(
         result = _opened(plan, engine, scribe, send)
         try:
             for piece in result:
-                text.add(piece)
-                tick()  # it is to be seen at once
+                if live:
+                    text.add(piece)
+                    tick()  # it is to be seen at once
         except KeyboardInterrupt:
             raise result.interrupted() from None
     result.payload_shown = bool(live)
@@ -87,23 +88,20 @@ def _opened(plan: OperationPlan, engine: Engine, scribe: Scribe, send: Send, *, 
     """The answer, its head read. The scribe writes down how it ends when it does."""
     clock = engine.policy.clock
     writing = scribe.begin()
-    made: list[StreamResult] = []
     start = clock()
 
-    def ended(fault: BaseException | None) -> None:
-        for result in made:
-            result.elapsed_ms = (clock() - start) * 1000
-            if fault is None:
-                writing.answered(result)
-            else:
-                writing.failed(fault)
+    def ended(result: StreamResult, fault: BaseException | None) -> None:
+        result.elapsed_ms = (clock() - start) * 1000
+        if fault is None:
+            writing.answered(result)
+        else:
+            writing.failed(fault)
 
     try:
-        made.append(_result(plan, send(), ended, stops=stops))
+        return _result(plan, send(), ended, stops=stops)
     except BaseException as error:
         writing.failed(error)
         raise
-    return made[0]
 
 
 def _result(plan: OperationPlan, answer: Mapping[str, Any], ended: Ended, *, stops: bool) -> StreamResult:

@@ -35,7 +35,7 @@ class Ending:
         self.failure = failure
 
 
-Ended = Callable[[BaseException | None], None]
+Ended = Callable[["StreamResult", BaseException | None], None]
 
 
 class StreamResult(InvokeResult):
@@ -65,12 +65,12 @@ class StreamResult(InvokeResult):
         source: Source,
         content_type: str | None = None,
         stops: bool = False,
-        ended: Ended = lambda _: None,
+        ended: Ended = lambda *_: None,
         **keywords: Any,
     ) -> None:
         """`stops`: a function that failed raises FunctionError at the end of an iteration.
 
-        `ended` hears once when the answer is over: with None at its end, else with what ended it.
+        `ended` hears once when the answer is over: of the result, and of what ended it before its end or None.
         """
         self._chunks: list[bytes] = []
         self._source: Source | None = source
@@ -218,7 +218,7 @@ class StreamResult(InvokeResult):
             fault.result = self
         if source is not None:
             source.close()
-        self._ended(told or fault)
+        self._ended(self, told or fault)
 
     def _left(self) -> TransportError:
         return TransportError(self._stop_text(), sent=True, outcome="RESULT_LOST", request_id=self.request_id)

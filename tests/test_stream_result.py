@@ -43,7 +43,9 @@ class Bits:
 
 def made(*given: Any, **keywords: Any) -> tuple[StreamResult, Bits, list[Any]]:
     bits, ended = Bits(*given), []
-    result = StreamResult(REQUEST, 200, source=bits, ended=ended.append, request_id="r-1", **keywords)
+    result = StreamResult(
+        REQUEST, 200, source=bits, ended=lambda _, fault: ended.append(fault), request_id="r-1", **keywords
+    )
     return result, bits, ended
 
 

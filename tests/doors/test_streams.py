@@ -63,7 +63,7 @@ def line(*steps: Any) -> str:
 
 
 CELLS = {
-    "shown": f"%{CMDLET} streamer {line('one ', 0.7, 'zwö ', 0.7, 'three', 'end')}",
+    "shown": f"%{CMDLET} streamer {line('one ', 0.6, 'zwö ', 0.5, 'three', 'end')}",
     "assigned": f"r = %{CMDLET} streamer {line('a', 'end')}",
     "fails": f"%{CMDLET} streamer {line('before', FAILS)}",
     "goes on": f"print([*r], r.payload)\nr = %{CMDLET} streamer {line('x', FAILS)} -ErrorAction Continue",
@@ -88,7 +88,7 @@ def saved(surroundings: dict[str, str], streamer: str) -> dict[str, Any]:
         kernel_name="python3",
         allow_errors=True,
         interrupt_on_timeout=True,
-        timeout_func=lambda cell: 2 if cell.source == CELLS["stopped"] else 60,
+        timeout_func=lambda cell: 1 if cell.source == CELLS["stopped"] else 60,
     )
     client.execute(env=surroundings)
     return dict(zip(sources, book.cells, strict=True))
@@ -184,7 +184,7 @@ def screen() -> Iterator[Any]:
 
 def test_a_terminal_shows_it_live(screen: Any, streamer: str) -> None:
     """Each bit as it comes, without a line's end in between; then the card."""
-    seen = screen(CMDLET, streamer, line("one ", 1.3, "zwö", 0.1, "end"), "-LogType", "Tail")
+    seen = screen(CMDLET, streamer, line("one ", 1.2, "zwö", "end"), "-LogType", "Tail")
     seen.read("one ")
     assert "zwö" not in seen.written
     seen.read()
@@ -227,7 +227,7 @@ def test_ctrl_c_inside_an_answer(screen: Any, streamer: str) -> None:
 )
 def test_other_terminals(screen: Any, streamer: str, module: str, program: str) -> None:
     """IPython and xonsh show it live, too."""
-    seen = screen("-c", program.format(CMDLET, streamer, line("one ", 0.8, "zwö", "end")), module=module)
+    seen = screen("-c", program.format(CMDLET, streamer, line("one ", 0.4, "zwö", "end")), module=module)
     seen.read("one ")
     assert "zwö" not in seen.written
     seen.read("[OK] streamer")
