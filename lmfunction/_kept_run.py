@@ -95,7 +95,9 @@ class KeptRun:
             yield from self.journal.recall(first, first + PAGE)
 
     def refuse(self, seq: int, error: LMError) -> None:
-        """Writes down that an item could not be sent."""
+        """Writes down that an item could not be sent, unless a run before this one did."""
+        if self.states[seq] != "PENDING":
+            return
         outcome = str(getattr(error, "outcome", "NOT_SENT"))
         reason = str(error.args[0]) if error.args else type(error).__name__
         self.journal.settle([Settlement(seq, 0, outcome, code=type(error).__name__, reason=reason)])

@@ -38,6 +38,7 @@ from lmfunction._text import one_line
 from lmfunction.errors import JournalError
 
 LEFT: Final = "its process ended before an answer was written down"
+_ENDED: Final = frozenset(["OK", "ACCEPTED", "FUNCTION_ERROR", "REJECTED", "RESULT_LOST"])  # never sent again
 _PATIENCE: Final = 10.0  # seconds for another process that begins at the same moment
 _STEP: Final = 0.02
 Sleep = Callable[[float], None]
@@ -199,7 +200,7 @@ def _checked(path: str, database: Database, totals: Totals) -> tuple[list[str], 
             if known.seq != len(states):
                 raise ValueError(f"item {len(states)} is missing")
             states.append(sys.intern(known.state))
-            if known.tries and known.state in (rows.PENDING, rows.INTENT, "UNKNOWN"):
+            if known.tries and known.state not in _ENDED:
                 tries[known.seq] = known.tries
     except (ValueError, TypeError) as error:
         raise damaged(path, str(error)) from error
