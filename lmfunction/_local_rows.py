@@ -26,7 +26,7 @@ GET_LOG: Final = Cmdlet(
         Parameter(
             "Since",
             Kind.TEXT,
-            "Only what is younger: 30s, 5m, 2h, 1d, or a time such as 2026-01-31T12:00:00Z.",
+            "Only what is younger: 30s, 5m, 2h, 1d, or a time such as 2026-01-31T12:00:00Z. Unset: of 30 days at most.",
         ),
         Parameter("Filter", Kind.TEXT, "Only events that hold this text, in this case.", aliases=("FilterText",)),
         Parameter("RequestId", Kind.TEXT, "Only events of this invocation."),

@@ -90,7 +90,8 @@ def _followed(source: LogSource, end: float | None, engine: Engine, door: Door, 
         return coming if door.streams else Objects(coming)
     name = source.wanted.function.text
     found: list[Record] = []
-    with shown(live, lambda elapsed: Progress(f"the log of {name}", elapsed), engine.policy.clock):
+    watched = shown(live, lambda elapsed: Progress(f"the log of {name}", elapsed), engine.policy.clock)
+    with watched, contextlib.suppress(KeyboardInterrupt):  # which may also come while something is drawn
         for record in _coming(source, end, engine):
             found.append(record)
             text.add(line_of(record))

@@ -20,7 +20,7 @@ from lmfunction.errors import LMError, ServiceError
 _MINUTE: Final = 60.0
 _DAY: Final = 86_400.0
 # How far back is looked for the last events, until there are enough; a wide window of a busy function is expensive.
-_WINDOWS: Final = (10 * _MINUTE, 3 * 60 * _MINUTE, 2 * _DAY, 30 * _DAY, 3_650 * _DAY)
+_WINDOWS: Final = (_MINUTE, 10 * _MINUTE, 3 * 60 * _MINUTE, 2 * _DAY, 30 * _DAY)
 _EVERY: Final = 2.0  # seconds between two looks at AWS; CloudWatch takes about so long to have an event
 _EVERY_EMBEDDED: Final = 0.2
 _LATE: Final = 15.0  # an event may come to be readable so long after its time

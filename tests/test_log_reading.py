@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 import subprocess
@@ -231,6 +232,20 @@ def test_following_at_a_terminal(name: str, tmp_path: Path) -> None:
     events = [json.loads(text) for text in done.stdout.splitlines()[1:]]
     assert events[0]["Level"] == "PLATFORM"
     assert events[-1]["Message"].startswith("REPORT")
+
+
+def test_ctrl_c_ends_following(session: lm.Session, name: str) -> None:
+    """Ctrl-C is how following ends: what was seen is the value, and nothing is raised."""
+
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    session.invoke_lm(name, 1)
+    policy = dataclasses.replace(session.engine.policy, sleep=interrupted)
+    engine = dataclasses.replace(session.engine, policy=policy)
+    door = Door(live=lambda text, hidden: (Viewer(lambda progress: None),))
+    values = {"FunctionName": name, "Follow": True, "ProfileName": "local"}
+    assert [r.level for r in get_log(values, engine, door)].count("PLATFORM") == 3
 
 
 def test_following_in_a_notebook(session: lm.Session, name: str) -> None:

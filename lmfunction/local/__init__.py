@@ -11,11 +11,13 @@ Imports inside this folder point down only::
      _routes   _control  _logs          which operation a path means; who carries it out; reading logs
         |          |      _records      ... and reading what was sent to destinations; `_keeping` stores functions
         |          |
-        |      _control_*               the operations by subject: functions, versions, aliases, concurrency, tags ...
+        |      _control_*               the operations by subject: functions, versions, layers, aliases, tags ...
+        |          |
+        |     _code_members             code in a request: uploaded, or run from where it lies
         |          |
         |       _calls                  what a request asks of the control plane, and the account it works on
         |        /   \
-     _invoke    /   _code  _live_code   Invoke; code that was uploaded; code run in place
+     _invoke    /   _code               Invoke; code that was uploaded
         |      /      |
      _events  /    _archive             queue of asynchronous invocations (`_delivery`: to whom); safe unpacking
         |

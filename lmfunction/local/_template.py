@@ -31,7 +31,6 @@ _INLINE: Final = {"python": "index.py", "nodejs": "index.js"}
 _SILENT: Final = ("AWS::IAM::", "AWS::Lambda::Permission", "AWS::Logs::LogGroup")
 _WHOLE: Final = ("Timeout", "MemorySize")
 _TEXTS: Final = ("Runtime", "Handler", "Description")
-_MERGED: Final = ("Environment", "Tags", "EventInvokeConfig")  # of Globals with the function's own
 
 
 @dataclass(frozen=True)

@@ -196,6 +196,27 @@ def test_two_functions_of_one_name(tmp_path: Path, capsys: pytest.CaptureFixture
     assert f"Two functions are called same: {tmp_path}/a/same and {tmp_path}/b/same" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
+def test_node_runs_from_a_folder_with_a_layer(client: Any, call: Any, zip_of: Any, tmp_path: Path) -> None:
+    """A Node function runs from its folder, finds a layer's node_modules, and is loaded anew when it is edited."""
+    name = f"node-{os.urandom(3).hex()}"
+    content = {"ZipFile": zip_of({"nodejs/node_modules/shared/index.js": "module.exports = 'of the layer';\n"})}
+    layer = client.publish_layer_version(LayerName=name, Content=content)["LayerVersionArn"]
+    source = "const shared = require('shared');\nexports.handler = async () => [shared, 1];\n"
+    (tmp_path / "index.js").write_text(source)
+    client.create_function(
+        FunctionName=name,
+        Runtime="nodejs20.x",
+        Role="arn:aws:iam::000000000000:role/any",
+        Handler="index.handler",
+        Code={"S3Bucket": "hot-reload", "S3Key": str(tmp_path)},
+        Layers=[layer],
+    )
+    assert call(name)[0] == ["of the layer", 1]
+    (tmp_path / "index.js").write_text(source.replace("1]", "2]"))
+    assert call(name)[0] == ["of the layer", 2]
+
+
 def test_layers_of_the_api(client: Any, call: Any, deploy: Any, zip_of: Any) -> None:
     """A layer's versions are published, listed and removed; functions import from it, a later layer before others."""
     name = f"layer-{os.urandom(3).hex()}"
