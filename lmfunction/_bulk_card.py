@@ -114,7 +114,7 @@ def _tally_of(run: BulkResult) -> _Tally:
             tally.add(item)
     tally.counts = Counter({outcome.value: count for outcome, count in run.outcomes() if count})
     tally.succeeded = tally.counts[Outcome.OK.value] + tally.counts[Outcome.ACCEPTED.value]
-    tally.latencies = [latency for latency in run.items.latencies if math.isfinite(latency)]
+    tally.latencies = run.latencies()
     return tally
 
 

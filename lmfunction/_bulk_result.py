@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -238,6 +239,22 @@ class BulkResult(Sequence[Any]):
                 for item in self.items
             ]
         )
+
+    def latencies(self) -> list[float]:
+        """The caller's time of each call that was answered, in ms."""
+        if not isinstance(self.items, list):
+            return [latency for latency in self.items.latencies if math.isfinite(latency)]
+        times = (item.result.elapsed_ms for item in self.items if item.result is not None)
+        return [latency for latency in times if math.isfinite(latency)]
+
+    def plot(self) -> Any:
+        """A matplotlib figure: the latencies' histogram, and calls in flight and 429s over time.
+
+        Needs `lmfunction[plot]`. Raises LMError without it, and where no call was answered.
+        """
+        from lmfunction._bulk_plot import figure_of
+
+        return figure_of(self)
 
     def pipeline_objects(self) -> Iterator[InvokeResult]:
         """What flows on in a pipeline: the results that succeeded; a failed payload is never fed on."""

@@ -7,8 +7,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
+from typing import NamedTuple, Protocol
 
 from lmfunction._bulk_result import Item
 from lmfunction._door import Door
@@ -29,8 +29,7 @@ class Sendable(Protocol):
         """What a failed function does."""
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """What to send and where its answer goes."""
 
     item: Item

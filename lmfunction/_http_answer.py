@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 _HEAD_CAP: Final = 262_144
@@ -24,20 +25,20 @@ class AnswerReader:
     `body` is what has come of it. `cap` is how many bytes a body may have: beyond it `over` is set, and reading ends.
     """
 
-    __slots__ = ("_chunk", "_data", "_left", "body", "cap", "chunked", "headers", "keeps", "length", "over", "status")
+    # Defaults of the class: to set a dozen attributes for each answer costs as much as to read its head.
+    status = 0
+    headers: Mapping[str, str] = MappingProxyType({})
+    body = b""
+    length: int | None = None
+    chunked = False
+    keeps = True
+    over = False
+    _data = b""
+    _chunk: bytearray | None = None
+    _left = -1
 
     def __init__(self, cap: int) -> None:
         self.cap = cap
-        self._data = b""
-        self.status = 0
-        self.headers: Mapping[str, str] = {}
-        self.body = b""
-        self.length: int | None = None
-        self.chunked = False
-        self.keeps = True
-        self.over = False
-        self._chunk: bytearray | None = None
-        self._left = -1
 
     def feed(self, data: bytes) -> bool:
         """Takes bytes as they came; True when the answer is whole. Raises NotHttp."""
@@ -88,16 +89,16 @@ class AnswerReader:
                 raise NotHttp
             headers[name.lower()] = value.strip()
         self.headers = headers
-        self.chunked = headers.get("transfer-encoding", "").lower().endswith("chunked")
         length = headers.get("content-length", "")
-        if self.status in _DRIED:
-            self.length = 0
-        elif not self.chunked and length.isdecimal():
+        if "transfer-encoding" in headers and headers["transfer-encoding"].lower().endswith("chunked"):
+            self.chunked, self._chunk = True, bytearray()
+        elif length.isdecimal():
             self.length = int(length)
-        connection = headers.get("connection", "").lower()
-        self.keeps = connection != "close" and (first[7] != "0" or connection == "keep-alive")
-        if self.chunked:
-            self._chunk = bytearray()
+        if self.status in _DRIED:
+            self.length, self.chunked = 0, False
+        connection = headers.get("connection")
+        if first[7] == "0" or (connection is not None and connection != "keep-alive"):
+            self.keeps = (connection or "").lower() == "keep-alive"
 
     def _feed_chunks(self, data: bytes) -> bool:
         """Takes chunks apart. `_left`: what is missing of one and its line end, -1 before its size, -2 at the end."""

@@ -20,23 +20,29 @@ _LONG_TAIL: Final = 20  # times the median: from there on a linear axis hides th
 
 def figure_of(found: Measurement) -> Any:
     """The figure. Raises LMError when matplotlib is missing or there is nothing to draw."""
+    answered = [sample for sample in found.samples if sample.latency_ms is not None]
+    if not answered:
+        raise LMError("There is nothing to plot: no call was answered.")
+    figure, (calls, spread) = new_figure((9, 4.2), 1, 2, sharey=True, width_ratios=(3, 1))
+    _draw_calls(calls, found, answered)
+    _draw_spread(spread, found)
+    figure.suptitle(_title(found))
+    return figure
+
+
+def new_figure(size: tuple[float, float], rows: int, columns: int, **options: Any) -> tuple[Any, Any]:
+    """An empty figure and its axes. Raises LMError when matplotlib is missing."""
     try:
         import matplotlib
         from matplotlib.figure import Figure  # not pyplot, which keeps figures alive and may open windows
     except ImportError as error:
         raise LMError("plot() needs matplotlib: pip install 'lmfunction[plot]'.") from error
-    answered = [sample for sample in found.samples if sample.latency_ms is not None]
-    if not answered:
-        raise LMError("There is nothing to plot: no call was answered.")
     with matplotlib.rc_context({"axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(9, 4.2), layout="constrained")
-        calls, spread = figure.subplots(1, 2, sharey=True, width_ratios=(3, 1))
-        _draw_calls(calls, found, answered)
-        _draw_spread(spread, found)
-    figure.suptitle(_title(found))
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(rows, columns, **options)
     # A notebook shows a figure only once pyplot has told it how; this one says it itself.
     figure._repr_png_ = functools.partial(_png, figure)  # type: ignore[attr-defined]
-    return figure
+    return figure, axes
 
 
 def _png(figure: Any) -> bytes:

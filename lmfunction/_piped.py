@@ -41,6 +41,8 @@ def bind_object(value: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def payload_of_object(value: Any) -> Any:
     """The Payload that a piped object is, where nothing but the Payload is left open. Raises FunctionError as above."""
+    if type(value) is dict:  # the usual one
+        return value
     if isinstance(value, Item):
         value = value.input
     if isinstance(value, Kept):

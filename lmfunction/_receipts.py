@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lmfunction._arguments import convert
 from lmfunction._audit import Entry
 from lmfunction._audit_record import of_error, of_request, of_result
 from lmfunction._batch import Batch
@@ -25,7 +24,6 @@ from lmfunction._prepare import payload_of
 from lmfunction._run_items import Kept
 from lmfunction._secret_values import Known, hide
 from lmfunction._sending import Address, Sending
-from lmfunction._table import INVOKE
 from lmfunction._transport import Transport
 from lmfunction.errors import LMError
 
@@ -85,15 +83,15 @@ class CommonReceipt:
             maxlen=engine.history.limit
         )
         arguments = call.gathered.arguments
-        self._options = {"allow_duplicate_keys": arguments.get("allow_duplicate_keys")}
+        self._options = {"allow_duplicate_keys": True} if arguments.get("allow_duplicate_keys") else {}
         self._type = plan.request.invocation_type
 
     def sending(self, item: Item, *, stops: bool) -> Sending | None:
         """The call for `item`, checked; None when it is not like the others. Raises what its making raises."""
         if has_its_own(item.input):
             return None
-        arguments = convert(INVOKE, {"Payload": payload_of_object(item.input)})
-        body, slots = payload_of({**arguments, **self._options}, self._type, self.call.notices.warn)
+        arguments = {"payload": payload_of_object(item.input), **self._options}
+        body, slots = payload_of(arguments, self._type, self.call.notices.warn)
         if slots:
             return None
         if self._batch.count is None:

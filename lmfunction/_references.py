@@ -29,6 +29,7 @@ _TYPED: Final = re.compile(
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _WORD: Final = secrets.token_hex(16)
 _OPENING: Final = f"lmfunction-secret-{_WORD}("
+_OPENING_BYTES: Final = _OPENING.encode()
 _CLOSING: Final = f"){_WORD}"
 _MARK: Final = re.compile(re.escape(_OPENING.encode()) + rb"([^()]*)" + re.escape(_CLOSING.encode()))
 
@@ -123,7 +124,7 @@ def looks_like_reference(content: bytes) -> bool:
 
 def slots_of(content: bytes) -> tuple[bytes, tuple[Slot, ...]]:
     """`content` with a label for each mark, and where the labels stand."""
-    if _OPENING.encode() not in content:
+    if _OPENING_BYTES not in content:
         return content, ()
     pieces: list[bytes] = []
     found: list[Slot] = []

@@ -33,26 +33,18 @@ class Sending:
     tries.
     """
 
-    __slots__ = (
-        "address",
-        "attempts",
-        "began",
-        "body",
-        "call",
-        "deadline",
-        "error",
-        "intended",
-        "item",
-        "last_wait",
-        "not_before",
-        "reply",
-        "seconds",
-        "sent_at",
-        "started",
-        "stops",
-        "throttles",
-        "tries",
-    )
+    reply: Reply | None = None
+    error: LMError | None = None
+    attempts: tuple[Attempt, ...] = ()  # empty after a first try that was answered
+    seconds = 0.0
+    began = 0.0  # by the policy's clock, when it was first sent
+    deadline = 0.0
+    started = 0.0  # of this try
+    sent_at = 0.0
+    tries = 0  # those that count as attempts
+    throttles = 0
+    last_wait = 0.0
+    intended = False
 
     def __init__(self, item: Any, call: Any, address: Address, body: bytes, *, stops: bool) -> None:
         self.item = item
@@ -60,16 +52,3 @@ class Sending:
         self.address = address
         self.body = body
         self.stops = stops
-        self.reply: Reply | None = None
-        self.error: LMError | None = None
-        self.attempts: tuple[Attempt, ...] = ()  # empty after a first try that was answered
-        self.seconds = 0.0
-        self.began = 0.0  # by the policy's clock, when it was first sent
-        self.deadline = 0.0
-        self.started = 0.0  # of this try
-        self.sent_at = 0.0
-        self.tries = 0  # those that count as attempts
-        self.throttles = 0
-        self.last_wait = 0.0
-        self.not_before = 0.0
-        self.intended = False

@@ -4,7 +4,8 @@ An event `{"n": 7}` counts under 7 and comes back as the answer. What else becom
 step, or a list of which the n-th try of the item plays the n-th (the last one again and again). A step is what
 `faults.answer_blocks` takes, and `delay` in seconds; one that refuses (a typed error, or `runs: false`) does not count
 as run. Settings hold for all events: `delay`, `limit` (so many at a time, else 429), `rate` (so many a second, else 429
-by rate), `reason`, `retry_after`, `do`; requests signed with `refuse_key` are refused after the first `refuse_after`.
+by rate), `reason`, `retry_after`, `do`; requests signed with `refuse_key` are refused
+after the first `refuse_after`; with `forget` only requests are counted.
 
 As a program it serves until its standard input ends, and prints its URL:
 `python counting.py [--tls CERTIFICATE KEY] [--settings JSON] [--processes N]`. Only one process knows all counts.
@@ -131,6 +132,8 @@ class Connection(asyncio.Protocol):
         refusal = ledger.refusal()
         if refusal is not None:
             return self.answer(refusal, ledger.requests)
+        if ledger.settings.get("forget"):
+            return self.finish(None, body, ledger.requests)
         ledger.tries[key] += 1
         plan = (event.get("do") if isinstance(event, dict) else None) or ledger.settings.get("do")
         if isinstance(plan, list):

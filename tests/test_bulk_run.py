@@ -308,6 +308,21 @@ def test_out_file_that_cannot_be(name: str, cloud: Served, session: lm.Session, 
     assert cloud.counts()["requests"] == 0
 
 
+@pytest.mark.parametrize("spilled", [False, True])
+def test_plot(spilled: bool, cloud: Served, session: lm.Session, tmp_path: pathlib.Path) -> None:
+    """A figure with the latencies and the course of the run, also from a file; nothing answered is nothing to plot."""
+    cloud.set(limit=3, delay=0.01)
+    options = {"out_file": str(tmp_path / "results.jsonl")} if spilled else {}
+    run = session.invoke_lm(f"plot-{spilled}", input_object=[{"n": n} for n in range(60)], throttle_limit=20, **options)
+    figure = run.plot()
+    spread, course = figure.axes
+    assert sum(patch.get_height() for patch in spread.patches) == 60
+    assert course.get_xlabel() == "seconds since the begin"
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    with pytest.raises(lm.LMError, match="nothing to plot"):
+        lm.BulkResult().plot()
+
+
 def test_what_is_for_many_needs_many(session: lm.Session) -> None:
     """OutFile and SkipInvalid without objects are a slip."""
     with pytest.raises(lm.ParameterError, match="OutFile is for many"):

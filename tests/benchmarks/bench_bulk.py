@@ -1,0 +1,254 @@
+"""Many calls: `lm.invoke_lm(..., input_object=...)` against boto3 with a ThreadPoolExecutor and against aiobotocore.
+
+The endpoint is another process, and what is compared is the CPU time of this one, whole process, for each call: how
+many calls a core can make. Sides take turns, so that whatever else the machine does hits all; each figure is a median.
+`python bench_bulk.py [--rows NAME ...] [--full]`; `--full` sends 1,000,000 items in the row about memory, else 100,000.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.util
+import json
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import boto3
+from botocore.config import Config
+from counting import Served, counting_lambda, make_certificate
+
+import lmfunction as lm
+
+KEYS = lm.Credential("AKIDEXAMPLE", "not-a-secret")
+ROUNDS = 3
+PEER_CALLS = 2_000
+OUR_CALLS = 20_000
+
+
+def item(n: int) -> dict[str, Any]:
+    """The event of each call."""
+    return {"n": n, "customer": "c-4711", "note": "an order of usual size", "lines": [1, 2]}
+
+
+def cpu() -> float:
+    """The CPU seconds of this process so far."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def each_us(calls: int, work: Callable[[int], object]) -> float:
+    """Microseconds of CPU for each of so many calls that `work` makes."""
+    start = cpu()
+    work(calls)
+    return (cpu() - start) / calls * 1e6
+
+
+def session_for(served: Served) -> lm.Session:
+    """A session whose calls reach the endpoint."""
+    return lm.Session(region="us-east-1", endpoint_url=served.url, credential=KEYS)
+
+
+def ours(session: lm.Session, limit: int, **options: Any) -> Callable[[int], object]:
+    """Many calls by lmfunction."""
+
+    def work(calls: int) -> object:
+        run = session.invoke_lm("f", input_object=[item(n) for n in range(calls)], throttle_limit=limit, **options)
+        assert run.ok, run
+        return run
+
+    return work
+
+
+def by_boto3(served: Served, limit: int, pool: ThreadPoolExecutor) -> Callable[[int], object]:
+    """Many calls by boto3 in threads, each answer decoded."""
+    client = boto3.client(
+        "lambda",
+        region_name="us-east-1",
+        endpoint_url=served.url,
+        verify=str(served.certificate) if served.certificate else None,
+        aws_access_key_id="AKIDEXAMPLE",
+        aws_secret_access_key="not-a-secret",
+        config=Config(max_pool_connections=limit, retries={"total_max_attempts": 1}),
+    )
+
+    def one(n: int) -> Any:
+        return json.loads(client.invoke(FunctionName="f", Payload=json.dumps(item(n)))["Payload"].read())
+
+    return lambda calls: list(pool.map(one, range(calls)))
+
+
+def by_aiobotocore(served: Served, limit: int) -> Callable[[int], object]:
+    """Many calls by aiobotocore, each answer decoded."""
+    from aiobotocore.config import AioConfig
+    from aiobotocore.session import get_session
+
+    async def run(calls: int) -> None:
+        numbers = iter(range(calls))
+        async with get_session().create_client(
+            "lambda",
+            region_name="us-east-1",
+            endpoint_url=served.url,
+            verify=str(served.certificate),
+            aws_access_key_id="AKIDEXAMPLE",
+            aws_secret_access_key="not-a-secret",
+            config=AioConfig(max_pool_connections=limit, retries={"total_max_attempts": 1}),
+        ) as client:
+
+            async def work() -> None:
+                for n in numbers:
+                    answer = await client.invoke(FunctionName="f", Payload=json.dumps(item(n)))
+                    async with answer["Payload"] as body:
+                        json.loads(await body.read())
+
+            await asyncio.gather(*(work() for _ in range(limit)))
+
+    return lambda calls: asyncio.run(run(calls))
+
+
+def told(name: str, figure: str, ratio: float, budget: str, good: bool) -> int:
+    """Prints a row; 1 when its budget is missed."""
+    print(f"{name:<44} {figure:<58} {ratio:7.2f} ({budget}) {'ok' if good else 'MISSED'}", flush=True)
+    return not good
+
+
+def cpu_rows(limit: int, certificate: tuple[Path, Path], folder: Path) -> int:
+    """CPU a call with TLS against the peers, without and with a journal."""
+    os.environ["AWS_CA_BUNDLE"] = str(certificate[0])
+    peers: dict[str, list[float]] = {"boto3": []}
+    mine: list[float] = []
+    journaled: list[float] = []
+    with counting_lambda(certificate) as served, session_for(served) as session, ThreadPoolExecutor(limit) as pool:
+        boto, sent = by_boto3(served, limit, pool), ours(session, limit)
+        boto(limit)
+        sent(limit)
+        for turn in range(ROUNDS):
+            peers["boto3"].append(each_us(PEER_CALLS, boto))
+            mine.append(each_us(OUR_CALLS, sent))
+            kept = ours(session, limit, journal=str(folder / f"run-{limit}-{turn}.db"))
+            journaled.append(each_us(OUR_CALLS // 2, kept))
+            if importlib.util.find_spec("aiobotocore") is not None:
+                peers.setdefault("aiobotocore", []).append(each_us(PEER_CALLS, by_aiobotocore(served, limit)))
+    us, with_journal = statistics.median(mine), statistics.median(journaled)
+    missed = 0
+    for name, figures in peers.items():
+        peer, least = statistics.median(figures), 20.0 if name == "boto3" else 5.0
+        missed |= told(
+            f"{limit:,} at a time, TLS, against {name}",
+            f"{us:.0f} us of CPU a call, {name} {peer:.0f} us",
+            peer / us,
+            f"at least {least:g} x",
+            peer / us >= least,
+        )
+    peer = statistics.median(peers["boto3"])
+    return missed | told(
+        f"{limit:,} at a time, TLS, with a journal",
+        f"{with_journal:.0f} us of CPU a call, boto3 {peer:.0f} us",
+        peer / with_journal,
+        "at least 12 x",
+        peer / with_journal >= 12,
+    )
+
+
+def wall_row() -> int:
+    """20,000 calls of 50 ms at 1,000 at a time."""
+    processes = max((os.cpu_count() or 2) - 1, 1)
+    with counting_lambda(delay=0.05, processes=processes) as served, session_for(served) as session:
+        work = ours(session, 1000)
+        times = []
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            work(20_000)
+            times.append(time.perf_counter() - start)
+    took = min(times)
+    return told(
+        "20,000 calls of 50 ms, 1,000 at a time", f"{took:.2f} s, ideal 1.00 s", took, "at most 1.3 x", took <= 1.3
+    )
+
+
+def throttled_row() -> int:
+    """A service that takes 20 at a time, where 100 are wanted."""
+    items, limit, latency = 1_500, 20, 0.1
+    with counting_lambda(delay=latency, limit=limit) as served, session_for(served) as session:
+        start = time.perf_counter()
+        run = session.invoke_lm("f", input_object=[item(n) for n in range(items)], throttle_limit=100)
+        took = time.perf_counter() - start
+        refused = served.counts()["refused"]
+    ideal = items / limit * latency
+    gave_up = items - len(run.succeeded)
+    return told(
+        "a limit of 20 where 100 are wanted",
+        f"{took:.1f} s, ideal {ideal:.1f} s; {gave_up} gave up, {refused / items:.3f} refusals for a success",
+        took / ideal,
+        "at most 1.3 x, none gave up, at most 0.05",
+        took <= 1.3 * ideal and not gave_up and refused <= 0.05 * items,
+    )
+
+
+def memory_row(items: int, folder: Path) -> int:
+    """The memory of a run whose results go into a file."""
+    seen: list[float] = []
+
+    def source() -> Iterator[dict[str, Any]]:
+        for n in range(items):
+            if n % (items // 20) == 0:
+                seen.append(resident_mb())
+            yield item(n)
+
+    with counting_lambda(forget=True) as served, session_for(served) as session:
+        start = cpu()
+        run = session.invoke_lm("f", input_object=source(), throttle_limit=64, out_file=str(folder / "results.jsonl"))
+        used = (cpu() - start) / items * 1e6
+        assert run.summary()["OK"] == items
+        assert run[items // 2].payload == item(items // 2)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    growth = seen[-1] - seen[len(seen) // 2]
+    return told(
+        f"{items:,} items with -OutFile",
+        f"peak {peak:.0f} MB, second half grew by {growth:.1f} MB; {used:.0f} us of CPU a call",
+        peak / 300,
+        "at most 1 x of 300 MB, 20 MB a million",
+        peak <= 300 and growth <= 10 + 10 * items / 1e6,
+    )
+
+
+def resident_mb() -> float:
+    """What this process holds in memory now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def main() -> int:
+    """Prints the rows; 1 when a budget is missed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", nargs="*", default=["memory", "64", "1000", "wall", "throttled"])
+    parser.add_argument("--full", action="store_true")
+    options = parser.parse_args()
+    missed = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        certificate = make_certificate(folder)
+        rows: dict[str, Callable[[], int]] = {
+            "memory": lambda: memory_row(1_000_000 if options.full else 100_000, folder),
+            "64": lambda: cpu_rows(64, certificate, folder),
+            "1000": lambda: cpu_rows(1000, certificate, folder),
+            "wall": wall_row,
+            "throttled": throttled_row,
+        }
+        for row in options.rows:
+            missed |= rows[row]()
+    return missed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
