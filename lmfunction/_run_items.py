@@ -15,7 +15,6 @@ from lmfunction._json import CheckedJson
 from lmfunction._jsonable import jsonable
 from lmfunction._ledger import Entry
 from lmfunction._prepare import payload_of
-from lmfunction._select import compile_expression
 from lmfunction._table import INVOKE
 from lmfunction.errors import LMError, ParameterError
 
@@ -69,7 +68,11 @@ class ItemReader:
         self._line = line
         self._engine = engine
         expression = line.arguments.get("item_key")
-        self._key = None if expression is None else compile_expression(expression, None, parameter="ItemKey")
+        self._key = None
+        if expression is not None:
+            from lmfunction._select import compile_expression  # here: help needs no jmespath
+
+            self._key = compile_expression(expression, None, parameter="ItemKey")
 
     def read(self, seq: int, value: Any) -> Kept:
         """The object at place `seq`. Raises ParameterError when it has no key."""
