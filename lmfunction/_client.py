@@ -14,6 +14,7 @@ from lmfunction._auth import Credential
 from lmfunction._boto import Connection
 from lmfunction._cards import plan_card
 from lmfunction._connection import EMBEDDED_ACCOUNT, Place, resolve_place
+from lmfunction._direct import DirectTransport
 from lmfunction._model import InvokeResult
 from lmfunction._names import FunctionName, check_once_key, parse_function_name
 from lmfunction._prepare import Warn, build_request
@@ -120,7 +121,7 @@ class Connections:
                 found = self._open.get(connection)
                 if found is None:
                     self._forget_elders(connection)
-                    found = self._open[connection] = Transport(connection)
+                    found = self._open[connection] = DirectTransport(connection)
         try:
             found.ready()
         except LMError:

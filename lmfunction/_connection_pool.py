@@ -13,7 +13,7 @@ import selectors
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from lmfunction._boto import keepalive_options
@@ -25,10 +25,12 @@ from lmfunction._transport import RESPONSE_CAP
 _BLOCK: Final = 65_536
 _SCAN: Final = 0.25  # seconds between two looks for calls whose time is over
 _IDLE: Final = 60.0  # seconds after which an unused connection is closed
+_LOOKED_UP: Final = 60.0  # seconds for which a host's addresses are believed
 _READ: Final = selectors.EVENT_READ
 _WRITE: Final = selectors.EVENT_WRITE
 _AGAIN: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
+Place = tuple[Any, ...]  # one of getaddrinfo's
 Ended = Callable[[Sending, AnswerReader, Exception | None], None]
 Unsent = Callable[[Sending, Exception], None]
 
@@ -36,11 +38,14 @@ Unsent = Callable[[Sending, Exception], None]
 class Wire:
     """One connection. `sending` is the call that it carries."""
 
-    __slots__ = ("deadline", "idle_since", "line", "opening", "reader", "rest", "sending", "sock")
+    __slots__ = ("deadline", "idle_since", "line", "opening", "others", "reader", "rest", "sending", "sock")
 
-    def __init__(self, line: Line, sock: socket.socket, sending: Sending, deadline: float) -> None:
+    def __init__(
+        self, line: Line, sock: socket.socket, sending: Sending, deadline: float, others: Sequence[Place]
+    ) -> None:
         self.line = line
         self.sock = sock
+        self.others = others  # where else the host is, should it not be there
         self.sending: Sending | None = sending
         self.deadline = deadline
         self.opening = True
@@ -59,7 +64,7 @@ class Pool:
         self._selector = selectors.DefaultSelector()
         self._free: dict[Line, list[Wire]] = collections.defaultdict(list)
         self._all: set[Wire] = set()
-        self._places: dict[Line, list[Any]] = {}
+        self._places: dict[Line, tuple[float, list[Place]]] = {}  # with when they were looked up
         self._next_scan = 0.0
         self._sessions: dict[Line, ssl.SSLSession] = {}
 
@@ -112,30 +117,42 @@ class Pool:
 
     def _open(self, line: Line, sending: Sending) -> None:
         try:
-            places = self._places.get(line)
-            if places is None:
-                places = socket.getaddrinfo(line.host, line.port, type=socket.SOCK_STREAM)
-                self._places[line] = places
-            family, kind, protocol, _, address = places[0]
+            places = self._looked_up(line)
+        except OSError as error:
+            self._unsent(sending, line.no_connection(error))
+            return
+        self._connect(line, sending, places)
+
+    def _looked_up(self, line: Line) -> list[Place]:
+        """The addresses of the host. Raises OSError."""
+        now = time.monotonic()
+        looked_up, places = self._places.get(line, (now, []))
+        if not places or now - looked_up > _LOOKED_UP:
+            places = socket.getaddrinfo(line.host, line.port, type=socket.SOCK_STREAM)
+            self._places[line] = now, places
+        return places
+
+    def _connect(self, line: Line, sending: Sending, places: Sequence[Place]) -> None:
+        """Begins a connection to the first of `places`; the others are tried where that fails."""
+        (family, kind, protocol, _, address), *others = places
+        try:
             sock = socket.socket(family, kind, protocol)
         except OSError as error:
-            self._places.pop(line, None)
             self._unsent(sending, line.no_connection(error))
             return
         sock.setblocking(False)
         for option in keepalive_options():
             with contextlib.suppress(OSError):
                 sock.setsockopt(*option)
-        wire = Wire(line, sock, sending, time.monotonic() + line.connect_timeout)
+        wire = Wire(line, sock, sending, time.monotonic() + line.connect_timeout, others)
         self._all.add(wire)
-        with contextlib.suppress(*_AGAIN):
-            try:
-                sock.connect(address)
-            except _AGAIN:
-                pass
-            except OSError as error:
-                self._fail_opening(wire, error)
-                return
+        try:
+            sock.connect(address)
+        except _AGAIN:
+            pass
+        except OSError as error:
+            self._fail_opening(wire, error)
+            return
         self._selector.register(sock, _WRITE, wire)
         self._next_scan = min(self._next_scan, wire.deadline)
 
@@ -170,13 +187,19 @@ class Pool:
         self._write(wire)
 
     def _fail_opening(self, wire: Wire, error: Exception) -> None:
-        sending = wire.sending
+        sending, line = wire.sending, wire.line
+        connected = isinstance(wire.sock, ssl.SSLSocket)
         self._drop(wire)
-        places = self._places.get(wire.line)
-        if places:  # the next try takes the next address
-            places.append(places.pop(0))
         assert sending is not None
-        self._unsent(sending, wire.line.no_connection(error))
+        if connected:
+            self._unsent(sending, line.no_connection(error))
+            return
+        places = self._places.get(line, (0.0, []))[1]
+        places.append(places.pop(0))  # the next connection begins with another one
+        if wire.others:
+            self._connect(line, sending, wire.others)
+        else:
+            self._unsent(sending, line.no_connection(error))
 
     def _write(self, wire: Wire) -> None:
         sending = wire.sending

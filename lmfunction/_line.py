@@ -1,12 +1,15 @@
 """What is known of the way from one boto3 client to Lambda, so that a sender of its own goes the same way.
 
 Host, trust, user agent and timeouts are the client's. What such a sender cannot honour is a reason to leave the sending
-to boto3: a proxy, a client's certificate, an endpoint with a query, requests that are not signed.
+to boto3: a proxy, a client's certificate, an endpoint with a query, requests that are not signed, somebody (moto, a
+stub, a tracer) who looks at what boto3 sends or answers it.
 """
 
 from __future__ import annotations
 
+import os
 import ssl
+import types
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -87,20 +90,31 @@ def line_of(client: Any, connection: Connection) -> Line | str:
     """The way that `client` goes, or why only it can go there. Nothing is contacted."""
     url = str(client.meta.endpoint_url)
     parts = urlsplit(url)
+    connect_timeout = dict(connection.options).get("connect_timeout", CONNECT_TIMEOUT)
     try:
         session = client._endpoint.http_session
         proxy = session._proxy_config.proxy_url_for(url)
         certificate, verify = session._cert_file, session._verify
         user_agent = client._user_agent_creator.to_string()
+        watched = _is_watched(client)
     except AttributeError:
         return "this botocore does not tell how it connects"
+    if watched:
+        return "another library takes part in what boto3 sends"
+    if "_X_AMZN_TRACE_ID" in os.environ and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+        return "this is a Lambda function, whose trace boto3 passes on"
+    if not isinstance(connect_timeout, int | float):
+        return "the connect_timeout is no number"
     if proxy:
         return "a proxy is in the way"
     if certificate:
         return "a client certificate is used"
     if not connection.signed or parts.query or parts.hostname is None:
         return "the endpoint is not an ordinary one"
-    tls = _trust(verify) if parts.scheme == "https" else None
+    try:
+        tls = _trust(verify) if parts.scheme == "https" else None
+    except OSError:  # which boto3 tells of in its own way
+        return "the certificates to trust cannot be read"
     return Line(
         url,
         parts.hostname,
@@ -109,9 +123,19 @@ def line_of(client: Any, connection: Connection) -> Line | str:
         connection.region,
         user_agent,
         tls,
-        min(dict(connection.options).get("connect_timeout", CONNECT_TIMEOUT), connection.read_timeout),
+        min(connect_timeout, connection.read_timeout),
         connection.read_timeout,
     )
+
+
+def _is_watched(client: Any) -> bool:
+    """Whether somebody has a hand in the client's requests: moto and stubs by an event, tracers by a patch."""
+    from botocore.client import BaseClient
+
+    called = BaseClient._make_api_call
+    if not isinstance(called, types.FunctionType) or called.__module__ != BaseClient.__module__:
+        return True
+    return bool(client.meta.events._emitter._handlers.prefix_search("before-send.lambda.Invoke"))
 
 
 def _trust(verify: bool | str) -> ssl.SSLContext:

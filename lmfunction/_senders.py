@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 import weakref
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from lmfunction._batch import Batch
 from lmfunction._bulk_result import Item
@@ -24,7 +24,7 @@ from lmfunction._kept_run import KeptRun
 from lmfunction._line import Line
 from lmfunction._receipts import CommonReceipt, Receipt
 from lmfunction._request import InvokeRequest
-from lmfunction._sending import Address, Sending
+from lmfunction._sending import Address, Head, Sending, head_of
 from lmfunction._signing import Signer, SigningKey
 from lmfunction._traffic import NO_SUCCESS, Memory, Traffic
 from lmfunction._transport import Transport
@@ -51,27 +51,19 @@ class _Way:
     line: Line | None
     reason: str
     key: SigningKey | None
-    addresses: dict[tuple[Any, ...], Address] = field(default_factory=dict)
+    addresses: dict[Head, Address] = field(default_factory=dict)
     signers: weakref.WeakSet[Signer] = field(default_factory=weakref.WeakSet)
 
     def address(self, request: InvokeRequest) -> Address:
         """Where `request` goes."""
-        name = (
-            request.function_name,
-            request.qualifier,
-            request.invocation_type,
-            request.log_type,
-            request.client_context,
-            request.tenant_id,
-            request.durable_execution_name,
-        )
-        found = self.addresses.get(name)
+        head = head_of(request)
+        found = self.addresses.get(head)
         if found is None:
             assert self.line is not None
             assert self.key is not None
             if len(self.addresses) > _ADDRESSES:
                 self.addresses.clear()
-            found = self.addresses[name] = Address.of(self.line, request, self.key)
+            found = self.addresses[head] = Address.of(self.line, request, self.key)
             self.signers.add(found.signer)
         return found
 

@@ -12,6 +12,22 @@ from lmfunction._signing import Signer, SigningKey
 from lmfunction._transport import Reply
 from lmfunction.errors import LMError
 
+# What of a request its head is made of.
+Head = tuple[str | None, ...]
+
+
+def head_of(request: InvokeRequest) -> Head:
+    """What requests have in common that differ in their payload alone."""
+    return (
+        request.function_name,
+        request.qualifier,
+        request.invocation_type,
+        request.log_type,
+        request.client_context,
+        request.tenant_id,
+        request.durable_execution_name,
+    )
+
 
 @dataclass
 class Address:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import time
+import uuid
 from collections.abc import Mapping
 from urllib.parse import quote
 
 from lmfunction._auth import Credential
 
+_CALL = b"amz-sdk-invocation-id"
+_LAST_PART = (1 << 48) - 1
 _UNSIGNED = frozenset(["expect", "transfer-encoding", "user-agent", "x-amzn-trace-id"])
 
 
@@ -39,7 +43,10 @@ class SigningKey:
 
 
 class Signer:
-    """Whole signed HTTP requests by POST to one path. Not to be used by two threads at once."""
+    """Whole signed HTTP requests by POST to one path. Not to be used by two threads at once.
+
+    Each has an `amz-sdk-invocation-id` of its own, as the SDKs send it, and signs it: captured, it is good for nothing.
+    """
 
     def __init__(self, host: str, path: str, query: str, headers: Mapping[str, str], key: SigningKey) -> None:
         self.host = host
@@ -47,6 +54,8 @@ class Signer:
         self.query = query
         self.headers = dict(headers)
         self._canonical_path = _canonical(path)
+        ours = str(uuid.uuid4())
+        self._call_prefix, self._numbers = ours[:24].encode(), itertools.count(int(ours[24:], 16))
         self.use(key)
 
     def use(self, key: SigningKey) -> None:
@@ -65,9 +74,18 @@ class Signer:
         second = int(now)
         if second != self._second:
             self._prepare(second)
-        digest = hashlib.sha256(self._before_digest + hashlib.sha256(body).hexdigest().encode()).hexdigest()
+        call = b"%b%012x" % (self._call_prefix, next(self._numbers) & _LAST_PART)
+        canonical = b"%b%b%b%b" % (self._before_call, call, self._after_call, hashlib.sha256(body).hexdigest().encode())
+        digest = hashlib.sha256(canonical).hexdigest()
         signature = hmac.digest(self._day_key, self._to_sign + digest.encode(), "sha256").hex()
-        return b"%b%b\r\nContent-Length: %d\r\n\r\n%b" % (self._head, signature.encode(), len(body), body)
+        return b"%b%b\r\n%b: %b\r\nContent-Length: %d\r\n\r\n%b" % (
+            self._head,
+            signature.encode(),
+            _CALL,
+            call,
+            len(body),
+            body,
+        )
 
     def _prepare(self, second: int) -> None:
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
@@ -78,8 +96,9 @@ class Signer:
         signed = {**self._signed, "x-amz-date": moment}
         names = sorted(signed)
         lines = "".join(f"{name}:{signed[name]}\n" for name in names)
-        listed = ";".join(names)
-        self._before_digest = f"POST\n{self._canonical_path}\n{self.query}\n{lines}\n{listed}\n".encode()
+        listed = ";".join((_CALL.decode(), *names))  # which is the first of all in the order of names
+        self._before_call = b"POST\n%b\n%b\n%b:" % (self._canonical_path.encode(), self.query.encode(), _CALL)
+        self._after_call = f"\n{lines}\n{listed}\n".encode()
         self._to_sign = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n".encode()
         target = f"{self.path}?{self.query}" if self.query else self.path
         self._head = (

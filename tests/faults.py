@@ -288,9 +288,13 @@ def _of_error(error: Any) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Plays the table given on the command line."""
+    """Plays the table given on the command line; with `--boto3` as where only boto3 can send."""
     import yaml
 
+    if "--boto3" in sys.argv:
+        from lmfunction import _client, _transport
+
+        _client.DirectTransport = _transport.Transport  # type: ignore[misc]
     cases = yaml.safe_load(Path(sys.argv[1]).read_text())
     caller = Caller()
     with FaultServer() as server:

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import lmfunction as lm
+from lmfunction._transport import Transport
 
 TABLE = Path(__file__).with_name("fault_cases.yaml")
 CASES = yaml.safe_load(TABLE.read_text())
@@ -26,11 +27,15 @@ def server(faults: ModuleType) -> Iterator[Any]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def caller(faults: ModuleType) -> Iterator[Any]:
-    caller = faults.Caller()
-    yield caller
-    caller.close()
+@pytest.fixture(scope="module", params=["own connections", "boto3's"])
+def caller(faults: ModuleType, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Who calls: over connections of our own as usual, or as where only boto3 can send."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "boto3's":
+            patch.setattr("lmfunction._client.DirectTransport", Transport)
+        caller = faults.Caller()
+        yield caller
+        caller.close()
 
 
 def expect(case: Mapping[str, Any], seen: Mapping[str, Any]) -> None:
@@ -51,7 +56,8 @@ def test_every_fault_has_its_class_and_is_sent_again_only_when_it_did_not_run(
     expect(case, faults.observe(case, server, caller))
 
 
-def test_no_setting_of_the_environment_adds_a_request(tmp_path: Path) -> None:
+@pytest.mark.parametrize("hands", [[], ["--boto3"]], ids=["own connections", "boto3's"])
+def test_no_setting_of_the_environment_adds_a_request(tmp_path: Path, hands: list[str]) -> None:
     """With ten attempts, adaptive mode and the newer retries asked for by the environment, the table is the same."""
     environment = {
         **os.environ,
@@ -61,7 +67,7 @@ def test_no_setting_of_the_environment_adds_a_request(tmp_path: Path) -> None:
         "PYTHONPATH": str(Path(lm.__file__).parents[1]),
     }
     run = subprocess.run(
-        [sys.executable, str(TABLE.with_name("faults.py")), str(TABLE)],
+        [sys.executable, str(TABLE.with_name("faults.py")), str(TABLE), *hands],
         env=environment,
         cwd=tmp_path,
         capture_output=True,

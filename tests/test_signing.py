@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import uuid
 from typing import Any
 
 import botocore.auth
@@ -29,10 +30,12 @@ VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1,
 )
 
 
-def botocores(signer: Signer, body: bytes, now: float, credential: Credential, region: str) -> str:
+def botocores(signer: Signer, made: bytes, now: float, credential: Credential, region: str) -> str:
     """The Authorization header that botocore gives the same request at the same second."""
+    body = made.partition(b"\r\n\r\n")[2]
+    headers = {**signer.headers, "amz-sdk-invocation-id": fields(made)["amz-sdk-invocation-id"]}
     query = f"?{signer.query}" if signer.query else ""
-    request = AWSRequest("POST", f"https://{signer.host}{signer.path}{query}", headers=dict(signer.headers), data=body)
+    request = AWSRequest("POST", f"https://{signer.host}{signer.path}{query}", headers=headers, data=body)
     auth = botocore.auth.SigV4Auth(
         Credentials(credential.access_key, credential.secret_key, credential.session_token), "lambda", region
     )
@@ -86,17 +89,28 @@ def test_signatures_are_botocores(
     signer = Address.of(line, request, SigningKey(credential, region)).signer
     assert signer.host == host
     made = signer.request(body, now)
-    assert fields(made)["Authorization"] == botocores(signer, body, now, credential, region)
+    assert fields(made)["Authorization"] == botocores(signer, made, now, credential, region)
     assert made.endswith(b"\r\n\r\n" + body)
     assert fields(made).get("X-Amz-Security-Token") == token
     # A second later, another day, other keys: nothing of the former second is left.
     for later in (now + 1, now + 86_400):
-        assert fields(signer.request(body, later))["Authorization"] == botocores(
-            signer, body, later, credential, region
-        )
+        made = signer.request(body, later)
+        assert fields(made)["Authorization"] == botocores(signer, made, later, credential, region)
     other = Credential("AKIDOTHER", "other")
     signer.use(SigningKey(other, region))
-    assert fields(signer.request(body, now))["Authorization"] == botocores(signer, body, now, other, region)
+    made = signer.request(body, now)
+    assert fields(made)["Authorization"] == botocores(signer, made, now, other, region)
+
+
+def test_every_request_has_an_id_of_its_own() -> None:
+    """Two alike in one second differ in a signed header, spelled as the SDKs' is, and so in their signature."""
+    line = _line.Line("http://h", "h", 80, "", "us-east-1", "agent", None)
+    request = InvokeRequest("f", b"{}")
+    signers = [Address.of(line, request, SigningKey(Credential("AKID", "s"), "us-east-1")).signer for _ in range(2)]
+    made = [fields(signer.request(b"{}", 0)) for signer in signers for _ in range(3)]
+    assert len({head["Authorization"] for head in made}) == 6
+    assert all(uuid.UUID(head["amz-sdk-invocation-id"]).version == 4 for head in made)
+    assert all("SignedHeaders=amz-sdk-invocation-id;" in head["Authorization"] for head in made)
 
 
 @pytest.mark.parametrize(
@@ -139,8 +153,13 @@ def test_requests_are_boto3s(request_: InvokeRequest, endpoint: str | None) -> N
     assert f"{scheme}://{signer.host}{target}" == f"{scheme}://{rest}"
     ours = {name.lower(): value for name, value in fields(made).items()}
     theirs = {name.lower(): _text(value) for name, value in sent.headers.items()}
-    for name in ("amz-sdk-invocation-id", "amz-sdk-request"):
-        theirs.pop(name, None)
+    # Both send an id of the call; boto3 adds it after signing, and so does not sign it.
+    ids = [uuid.UUID(headers.pop("amz-sdk-invocation-id")) for headers in (ours, theirs)]
+    assert [one.version for one in ids] == [4, 4]
+    theirs.pop("amz-sdk-request", None)
+    signed = botocores(signer, made, moment.timestamp(), connection.credential, line.region)
+    assert ours.pop("authorization") == signed
+    assert signed.partition(";")[2].partition(",")[0] in theirs.pop("authorization")
     assert ours.pop("accept-encoding") == "identity"
     assert ours.pop("host") == signer.host
     assert ours.pop("content-length") == str(len(request_.payload))
