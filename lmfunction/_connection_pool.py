@@ -62,6 +62,7 @@ class Pool:
         self._unsent = unsent
         self._now = now
         self._selector = selectors.DefaultSelector()
+        self._pid = os.getpid()
         self._free: dict[Line, list[Wire]] = collections.defaultdict(list)
         self._all: set[Wire] = set()
         self._places: dict[Line, tuple[float, list[Place]]] = {}  # with when they were looked up
@@ -279,8 +280,9 @@ class Pool:
         self._all.discard(wire)
         with contextlib.suppress(ValueError):
             self._free[wire.line].remove(wire)
-        with contextlib.suppress(KeyError, ValueError, OSError):
-            self._selector.unregister(wire.sock)
+        if os.getpid() == self._pid:  # a fork shares the selector, and would take the socket from its parent
+            with contextlib.suppress(KeyError, ValueError, OSError):
+                self._selector.unregister(wire.sock)
         with contextlib.suppress(OSError):
             wire.sock.close()
 

@@ -7,7 +7,8 @@ thread.
 
 from __future__ import annotations
 
-import contextlib
+import logging
+import weakref
 from collections.abc import Callable
 from typing import Final
 
@@ -22,6 +23,7 @@ from lmfunction._transport import Reply, Transport, reply_of, translate
 from lmfunction._waiting import STEP, TICK
 from lmfunction.errors import LMError
 
+_LOG: Final = logging.getLogger("botocore")  # whoever reads its DEBUG log finds every call there
 _LONGEST_WAIT: Final = 5.0  # seconds between two looks at the clock
 _ADDRESSES: Final = 64  # kept ready by each lane
 
@@ -33,6 +35,8 @@ class DirectTransport(Transport):
         super().__init__(connection)
         self._way: Line | str | None = None
         self._free: list[_Lane] = []  # the latest used last
+        # Whoever forgets to close a session leaves no connection behind.
+        weakref.finalize(self, _close_all, self._free)
         self._key: SigningKey | None = None
 
     def ready(self) -> None:
@@ -47,7 +51,7 @@ class DirectTransport(Transport):
         """Sends `request` once. Raises ServiceError for a refusal, TransportError when there is no whole answer."""
         if self._way is None:
             self._way = self.line()
-        if not isinstance(self._way, Line) or BEFORE_SIGNING.get() is not None:
+        if not isinstance(self._way, Line) or BEFORE_SIGNING.get() is not None or _LOG.isEnabledFor(logging.DEBUG):
             return super().send(request)
         if self._key is None:
             self.ready()
@@ -70,9 +74,12 @@ class DirectTransport(Transport):
     def close(self) -> None:
         """Closes the connections."""
         super().close()
-        with contextlib.suppress(IndexError):
-            while True:
-                self._free.pop().close()
+        _close_all(self._free)
+
+
+def _close_all(lanes: list[_Lane]) -> None:
+    while lanes:
+        lanes.pop().close()
 
 
 class _Lane:

@@ -1,8 +1,8 @@
 """What is known of the way from one boto3 client to Lambda, so that a sender of its own goes the same way.
 
 Host, trust, user agent and timeouts are the client's. What such a sender cannot honour is a reason to leave the sending
-to boto3: a proxy, a client's certificate, an endpoint with a query, requests that are not signed, somebody (moto, a
-stub, a tracer) who looks at what boto3 sends or answers it.
+to boto3: a proxy, a client's certificate, an endpoint with a query, requests that are not signed, a tracer that sees
+what boto3 sends, a test's stub (moto's is one) that answers it.
 """
 
 from __future__ import annotations
@@ -87,7 +87,10 @@ _HEADERS = {
 
 
 def line_of(client: Any, connection: Connection) -> Line | str:
-    """The way that `client` goes, or why only it can go there. Nothing is contacted."""
+    """The way that `client` goes, or why only it can go there; empty in somebody's test, where why is of no interest.
+
+    Nothing is contacted.
+    """
     url = str(client.meta.endpoint_url)
     parts = urlsplit(url)
     connect_timeout = dict(connection.options).get("connect_timeout", CONNECT_TIMEOUT)
@@ -96,10 +99,12 @@ def line_of(client: Any, connection: Connection) -> Line | str:
         proxy = session._proxy_config.proxy_url_for(url)
         certificate, verify = session._cert_file, session._verify
         user_agent = client._user_agent_creator.to_string()
-        watched = _is_watched(client)
+        answered = bool(client.meta.events._emitter._handlers.prefix_search("before-send.lambda.Invoke"))
     except AttributeError:
         return "this botocore does not tell how it connects"
-    if watched:
+    if answered:
+        return ""
+    if _is_traced():
         return "another library takes part in what boto3 sends"
     if "_X_AMZN_TRACE_ID" in os.environ and "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
         return "this is a Lambda function, whose trace boto3 passes on"
@@ -128,14 +133,12 @@ def line_of(client: Any, connection: Connection) -> Line | str:
     )
 
 
-def _is_watched(client: Any) -> bool:
-    """Whether somebody has a hand in the client's requests: moto and stubs by an event, tracers by a patch."""
+def _is_traced() -> bool:
+    """Whether somebody has put a function of their own in the place through which every call of boto3 goes."""
     from botocore.client import BaseClient
 
     called = BaseClient._make_api_call
-    if not isinstance(called, types.FunctionType) or called.__module__ != BaseClient.__module__:
-        return True
-    return bool(client.meta.events._emitter._handlers.prefix_search("before-send.lambda.Invoke"))
+    return not isinstance(called, types.FunctionType) or called.__module__ != BaseClient.__module__
 
 
 def _trust(verify: bool | str) -> ssl.SSLContext:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import gc
 import os
 import socket
 import threading
@@ -162,7 +163,7 @@ def test_moto_answers_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(_boto, "_client", client)
     transport = transport_to("http://127.0.0.1:9")
-    assert transport.line() == "another library takes part in what boto3 sends"
+    assert transport.line() == ""
     assert transport.send(REQUEST).headers["x-amzn-requestid"] == "r-1"
     transport.close()
 
@@ -179,9 +180,42 @@ def test_a_tracer_sees_the_calls(server: Any, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(BaseClient, "_make_api_call", traced)
     server.play([GOOD])
     transport = transport_to(server.url)
+    assert transport.line() == "another library takes part in what boto3 sends"
     transport.send(REQUEST)
     assert seen == ["Invoke"]
     transport.close()
+
+
+def test_boto3s_debug_log_has_every_call(
+    server: Any, left_to_boto3: list[InvokeRequest], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who turns on boto3's DEBUG log finds the calls there, from that one on."""
+    server.play([GOOD])
+    transport = transport_to(server.url)
+    transport.send(REQUEST)
+    assert left_to_boto3 == []
+    with caplog.at_level("DEBUG", logger="botocore"):
+        transport.send(REQUEST)
+    assert left_to_boto3 == [REQUEST]
+    assert "Making request for" in caplog.text
+    transport.close()
+
+
+def test_a_session_that_is_forgotten_leaves_no_connection(server: Any) -> None:
+    """A transport that nobody closes takes its connections along, without a warning; a fork leaves its parent's."""
+    server.play([GOOD])
+    transport = transport_to(server.url)
+    transport.send(REQUEST)
+    child = os.fork()
+    if not child:
+        transport.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert transport.send(REQUEST).status == 200
+    assert server.connections == 1
+    del transport
+    gc.collect()
+    server.wait_until_closed()
 
 
 def test_within_a_function_the_trace_is_passed_on(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
