@@ -8,6 +8,7 @@ from typing import Any, Final
 # Everything that has a card, by name: naming a class loads no module.
 WITH_CARDS: Final = (
     ("lmfunction._model", "InvokeResult"),
+    ("lmfunction._stream_result", "StreamResult"),
     ("lmfunction._bulk_result", "BulkResult"),
     ("lmfunction._record", "Record"),
     ("lmfunction._record", "Records"),
