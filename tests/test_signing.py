@@ -129,6 +129,7 @@ def test_requests_are_boto3s(request_: InvokeRequest, endpoint: str | None) -> N
     """Path, query, host and headers are those that boto3's client sends, but for its random and counting ones."""
     connection = Connection("us-east-1", endpoint, credential=Credential("AKIDEXAMPLE", "secret", "token"))
     client = make_client(connection)
+    line = _line.line_of(client, connection)
     seen: list[Any] = []
 
     def take(request: Any, **_: Any) -> Any:
@@ -138,7 +139,6 @@ def test_requests_are_boto3s(request_: InvokeRequest, endpoint: str | None) -> N
     client.meta.events.register("before-send.lambda.Invoke", take)
     with pytest.raises(ConnectionError):
         client.invoke(**request_.members())
-    line = _line.line_of(client, connection)
     client.close()
     assert isinstance(line, _line.Line)
     assert connection.credential is not None
