@@ -12,6 +12,7 @@ from lmfunction._cmdlets import Call, prepare
 from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._failure_guard import FailureGuard
+from lmfunction._journal_items import JournalItems
 from lmfunction._kept_run import KeptRun
 from lmfunction._model import InvokeResult, Outcome
 from lmfunction._progress import Counts, Progress
@@ -94,7 +95,9 @@ class Feeding:
     def progress(self, title: str, total: int | None, elapsed: float) -> Progress:
         """How far the run is."""
         in_flight = self.senders.open
-        counts = Counts(len(self.run.items) - in_flight, self.failed, in_flight, total)
+        items = self.run.items
+        done = items.done if isinstance(items, JournalItems) else len(items) - in_flight
+        counts = Counts(done, self.failed, in_flight, total)
         return Progress(title, elapsed, counts=counts, on_stop="ends the run, not the calls in flight")
 
     def _feed_some(self, source: Iterator[Any], room: int) -> bool:
@@ -135,6 +138,8 @@ class Feeding:
     def _item_for(self, value: Any) -> Item:
         """The place of an object in the result: of one that a journal held before, the one it has there."""
         items = self.run.items
+        if isinstance(items, JournalItems):
+            return items.claim(value)
         if isinstance(value, Kept) and value.entry.seq < len(items):
             return items[value.entry.seq]
         item = Item(len(items), value)

@@ -14,9 +14,11 @@ from lmfunction._client import with_full_name
 from lmfunction._cmdlets import Call
 from lmfunction._connection import EMBEDDED_ACCOUNT, Place, resolve_place
 from lmfunction._door import Door
+from lmfunction._emission import selector
 from lmfunction._engine import Engine
 from lmfunction._gathered import Gathered, gather
 from lmfunction._journal_file import opened_to_read
+from lmfunction._journal_items import JournalItems
 from lmfunction._journal_rows import recall
 from lmfunction._kept_run import PAGE, KeptRun, OnUnknown, Wish, keep_run
 from lmfunction._ledger import Entry, Settlement
@@ -122,10 +124,15 @@ def begun(
 ) -> Iterator[Kept]:
     """The objects to send: of `source`, None: those that the journal holds.
 
-    `run` holds then what is known already: of each item a result, or that it is not sent yet.
+    `run` holds then what is known already: of each item a result, or that it is not sent yet. Unless its results go
+    into a file, it reads them from the journal.
     """
-    requests = Requests(gather(INVOKE, bind.values, engine))
+    line = gather(INVOKE, bind.values, engine)
+    requests = Requests(line)
     found = kept.objects(source, total)
+    if isinstance(run.items, list):
+        run.items = JournalItems(kept, requests.item, selector(INVOKE, line.arguments, bind.values))
+        return found
     for entry, settled in kept.results():
         run.items.append(requests.item(entry, None if kept.is_open(entry.seq) else settled))
     return found

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -85,6 +86,7 @@ def work(session: lm.Session, task: dict[str, Any], held: int, writing: int) -> 
     """Does `task` in a child, says what came of it, and ends."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     session.engine.connections._pid = os.getpid()  # the client, which has no connection yet, serves the child
+    warnings.simplefilter("ignore", lm.LMWarning)  # of what is unknown; it is told as an error, too
     try:
         import mutations
 

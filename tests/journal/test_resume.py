@@ -381,3 +381,23 @@ def test_the_builder_and_the_line(session: lm.Session, stub: Stub, journal: str)
     again = lm.pipe(ITEMS) | lm.Invoke("built").session(session).journal(journal).resume().on_unknown("Skip")
     assert len(run) == len(again) == 12
     assert max(stub.ran("built").values()) == 1
+
+
+def test_a_selection_of_a_resumed_run(session: lm.Session, journal: str) -> None:
+    """What -Select picks is picked of the results that the journal had, too."""
+    line: dict[str, Any] = {"input_object": ITEMS, "journal": journal, "select": "Payload.answer"}
+    assert session.invoke_lm("selected", **line) == [7 * number for number in range(12)]
+    assert session.invoke_lm("selected", **line, resume=True) == [7 * number for number in range(12)]
+
+
+def test_at_least_once(trial: Callable[..., Trial]) -> None:
+    """With AtLeastOnce what may have run is sent again when the run is resumed, and counted."""
+    found = []
+    for after in range(3, 9):
+        one = trial(count=20, parameters={"delivery": "AtLeastOnce"})
+        one.go(mutations=["die before settling"], die_after=after)
+        one.check_killed(at_most_once=False)
+        one.finish(at_most_once=False)
+        (record,) = lm.get_lm_run(one.path)
+        found += [*one.found, *([] if record.OK == 20 and record.PossibleDuplicates else [str(record.to_dict())])]
+    assert found == []

@@ -1,0 +1,120 @@
+"""The items of a run whose results its journal keeps, so that memory follows the calls under way and not their number.
+
+In memory stay five bytes an item, its outcome and its latency, and whatever ended without an answer.
+"""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, overload
+
+from lmfunction._bulk_result import Item
+from lmfunction._kept_run import PAGE, KeptRun
+from lmfunction._ledger import Entry, Settlement
+from lmfunction._model import InvokeResult, Outcome
+from lmfunction._run_items import Kept
+
+_OUTCOMES: Final = tuple(Outcome)
+_CODES: Final = {outcome.value: code for code, outcome in enumerate(_OUTCOMES)}
+_OPEN: Final = 255
+_NONE: Final = float("nan")
+
+
+class JournalItems(Sequence[Item]):
+    """The items of `kept`, made again from the journal by `make` when they are looked at, each with `select`.
+
+    `latencies` holds the elapsed ms of each that ended in this process, NaN for the others.
+    """
+
+    def __init__(
+        self,
+        kept: KeptRun,
+        make: Callable[[Entry, Settlement | None], Item],
+        select: Callable[[InvokeResult], Any] | None = None,
+    ) -> None:
+        self._kept = kept
+        self._make = make
+        self._select = select
+        self._live: dict[int, Item] = {}
+        self._codes = bytearray(
+            _OPEN if kept.is_open(seq) else _CODES.get(state, _OPEN) for seq, state in enumerate(kept.states)
+        )
+        self._latencies = array.array("f", [_NONE]) * len(self._codes)
+        self.latencies: Sequence[float] = self._latencies
+        self._page: tuple[int, list[Item]] = (0, [])
+
+    @property
+    def done(self) -> int:
+        """How many items have ended, in this process or before."""
+        return len(self._codes) - self._codes.count(_OPEN)
+
+    def append(self, item: Item) -> None:
+        """Adds the next item, which is about to be sent."""
+        self._codes.append(_OPEN)
+        self._latencies.append(_NONE)
+        self._live[item.index] = item
+
+    def claim(self, kept: Kept) -> Item:
+        """The item of an object that is about to be sent."""
+        seq = kept.entry.seq
+        item = Item(seq, kept)
+        if seq == len(self._codes):
+            self.append(item)
+        self._live[seq] = item
+        return item
+
+    def ended(self, item: Item) -> None:
+        """Takes note that an item ended. One that has an answer is in the journal, and is let go of."""
+        index = item.index
+        self._codes[index] = _CODES[item.outcome.value]
+        if item.result is not None:
+            self._latencies[index] = item.result.elapsed_ms
+            self._live.pop(index, None)
+            if self._page[0] <= index < self._page[0] + PAGE:
+                self._page = (0, [])
+
+    def outcomes(self) -> list[tuple[Outcome, int]]:
+        """How many items are in each outcome class; those under way count as not sent."""
+        under_way = self._codes.count(_OPEN)
+        counts = [(outcome, self._codes.count(code)) for code, outcome in enumerate(_OUTCOMES)]
+        return [(o, n + (under_way if o is Outcome.NOT_SENT else 0)) for o, n in counts]
+
+    def of(self, *outcomes: Outcome) -> Iterator[Item]:
+        """The items in these outcome classes; the others are not read."""
+        wanted = {_CODES[outcome.value] for outcome in outcomes}
+        if Outcome.NOT_SENT in outcomes:
+            wanted.add(_OPEN)
+        return (self[index] for index, code in enumerate(self._codes) if code in wanted)
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | list[Item]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        at = index + len(self) if index < 0 else index
+        if not 0 <= at < len(self):
+            raise IndexError("there are not so many items")
+        live = self._live.get(at)
+        return live if live is not None else self._stored(at)
+
+    def __reduce__(self) -> tuple[type[list[Item]], tuple[list[Item]]]:
+        return (list, ([*self],))
+
+    def _stored(self, at: int) -> Item:
+        first, page = self._page
+        if not first <= at < first + len(page):
+            first = at - at % PAGE
+            page = [
+                self._make(entry, None if self._codes[entry.seq] == _OPEN else settled)
+                for entry, settled in self._kept.journal.recall(first, min(first + PAGE, len(self)))
+            ]
+            for item in page:
+                item.select = self._select
+            self._page = (first, page)
+        return page[at - first]
