@@ -218,6 +218,32 @@ def test_a_session_that_is_forgotten_leaves_no_connection(server: Any) -> None:
     server.wait_until_closed()
 
 
+def test_the_timeout_bounds_the_whole_answer() -> None:
+    """An answer that drips, each byte in time, ends when its time is up; that it began to come is told."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        stopped = threading.Event()
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nx-amzn-RequestId: r-1\r\nContent-Length: 1000\r\n\r\n")
+                while not stopped.wait(0.02):
+                    connection.sendall(b" ")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        credential = Credential("AKIDEXAMPLE", "not-a-secret")
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        transport = DirectTransport(Connection("us-east-1", url, credential=credential, read_timeout=0.3))
+        with pytest.raises(lm.TransportError) as caught:
+            transport.send(REQUEST)
+        assert (caught.value.outcome, caught.value.request_id) == ("RESULT_LOST", "r-1")
+        stopped.set()
+        thread.join()
+        transport.close()
+
+
 def test_within_a_function_the_trace_is_passed_on(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a Lambda function Lambda's own trace header goes with the call, by which AWS ends loops of functions."""
     trace = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=1:a:0"
