@@ -119,7 +119,8 @@ def answer_of(session: lm.Session, task: dict[str, Any]) -> dict[str, Any]:
         if found is None:
             return said
     else:
-        said = {}
+        said: dict[str, Any] = {}
+    said["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     return {**said, "summary": found.summary(), "unknown": [item.index for item in found.unknown]}
 
 

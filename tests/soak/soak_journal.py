@@ -97,7 +97,7 @@ def million(parent: Parent, stub: Stub, folder: str, items: int, times: int) -> 
     dice = random.Random(11)
     began = time.monotonic()
     for _ in range(times):
-        one.go(resume=one.exists(), signal=int(signal.SIGKILL), after=dice.uniform(1.0, 20.0))
+        one.go(resume=one.exists(), signal=int(signal.SIGKILL), after=dice.uniform(0.5, max(1.5, items / 50_000)))
     said = one.go(resume=one.exists())["said"]
     found = [f"(b) {n} ran {count} times" for n, count in one.ran.items() if count > 1]
     with opened(one.path) as database:
@@ -107,7 +107,8 @@ def million(parent: Parent, stub: Stub, folder: str, items: int, times: int) -> 
     if not count == ended == items:
         found.append(f"(c) of {items:,} items {count:,} are written down, {ended:,} ended")
     unknown, size = len(said["unknown"]), os.path.getsize(one.path)
-    print(f"    {items:,} items, {times} kills, {time.monotonic() - began:.0f} s, {unknown} unknown, {size >> 20} MB")
+    took, peak = time.monotonic() - began, said["peak_mb"]
+    print(f"    {items:,} items, {times} kills, {took:.0f} s, {unknown} unknown, {size >> 20} MB, peak {peak} MB")
     return found
 
 
