@@ -9,7 +9,7 @@ import contextlib
 import pathlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -22,10 +22,11 @@ from lmfunction._journaling import StoredItems, begun, open_run, unkept
 from lmfunction._kept_run import KeptRun
 from lmfunction._model import InvokeResult, Outcome
 from lmfunction._out_file import OutFile
-from lmfunction._progress import Viewers, shown
+from lmfunction._progress import Progress, Viewers, shown
 from lmfunction._senders import Delivery, Senders
-from lmfunction._survey import Binding, consented_to_repeats, surveyed
+from lmfunction._survey import Binding, consented_by_the_first, consented_to_repeats, surveyed
 from lmfunction._text import one_line
+from lmfunction._thread_interrupts import interruptible_again
 from lmfunction.errors import BulkError, GuardError, InvocationInterrupted, LMError, TransportError
 
 OnResult = Callable[[InvokeResult], None]
@@ -37,6 +38,7 @@ _WORDS: Final = {
     Outcome.NOT_SENT: "were not sent",
 }
 DRAIN: Final = 10.0  # seconds that answers are waited for after Ctrl-C
+_UNTOLD: Final = 0.3  # seconds of them that need no word
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,31 @@ def invoke_many(
     InvocationInterrupted is raised, with `result` too. Where a guard refuses them before the first is sent it is
     GuardError.
     """
+    return ready_many(objects, bind, engine, door, on_result, terms, watch)()
+
+
+def ready_many(
+    objects: Iterable[Any],
+    bind: Binding,
+    engine: Engine,
+    door: Door,
+    on_result: OnResult,
+    terms: Terms,
+    watch: Watch = Watch(),
+    *,
+    behind: Door | None = None,
+) -> ManyCalls:
+    """The calls of `invoke_many`, made ready: what a guard, a person or a journal has against them was raised.
+
+    `behind` is the door of calls that are made elsewhere than here, where nobody can be asked.
+    """
     stored = isinstance(objects, StoredItems)
     if terms.at_least_once:
         consented = consented_to_repeats(iter(objects), bind, engine, door)
         objects = objects if stored else consented
     objects, batch = surveyed(objects, watch.total, bind, engine, door)
+    if behind is not None and watch.total is None:
+        objects = consented_by_the_first(objects, batch, bind, engine, door)
     kept = None if batch.dry else open_run(bind, engine, door)
     run = BulkResult(
         lambda again: invoke_many(
@@ -96,37 +118,76 @@ def invoke_many(
         None if terms.out_file is None or batch.dry else OutFile(terms.out_file),
     )
     name = " ".join(str(bind.values.get(part)) for part in ("FunctionName", "EndpointUrl", "ProfileName"))
-    senders = Senders(engine, door, terms.limit, Delivery(terms.at_least_once, kept), name)
-    feeding = Feeding(run, senders, bind, engine, door, on_result, batch, FailureGuard(terms.tolerated), kept)
-    start = time.monotonic()
-    try:
-        source = (
-            iter(objects)
-            if kept is None
-            else begun(kept, run, None if stored else iter(objects), watch.total, bind, engine)
-        )
-        with shown(
-            watch.viewers,
-            lambda elapsed: feeding.progress(watch.title, watch.total, elapsed),
-            engine.policy.clock,
-            end="ended after",
-        ):
-            feeding.feed(source)
-    except KeyboardInterrupt:
-        raise _interrupted(feeding) from None
-    finally:
+    own = behind or door
+    senders = Senders(engine, own, terms.limit, Delivery(terms.at_least_once, kept), name)
+    feeding = Feeding(run, senders, bind, engine, own, on_result, batch, FailureGuard(terms.tolerated), kept)
+    ready = ManyCalls(feeding, own, watch, engine.policy.clock)
+    if kept is None:
+        ready.begin(lambda: iter(objects))
+    else:
+        source = None if stored else iter(objects)
+        ready.begin(lambda: begun(kept, run, source, watch.total, bind, engine))
+    return ready
+
+
+class ManyCalls:
+    """Calls made ready, of which nothing is sent before it is called. `run` holds what becomes of them."""
+
+    def __init__(self, feeding: Feeding, door: Door, watch: Watch, clock: Callable[[], float]) -> None:
+        self.run = feeding.run
+        self.kept = feeding.kept
+        self._feeding = feeding
+        self._door = door
+        self._watch = watch
+        self._clock = clock
+        self._source: Iterator[Any] = iter(())
+        self._start = time.monotonic()
+
+    def begin(self, read: Callable[[], Iterator[Any]]) -> None:
+        """Gets the objects, by `read`."""
+        try:
+            with self._stopping():
+                self._source = read()
+        except BaseException:
+            self._end()
+            raise
+        if self.kept is not None:
+            self._feeding.earlier = sum(not self.kept.is_open(n) for n in range(len(self.kept.states)))
+
+    def progress(self, elapsed: float) -> Progress:
+        """How far they are, after so many seconds."""
+        return self._feeding.progress(self._watch.title, self._watch.total, elapsed)
+
+    def __call__(self) -> BulkResult:
+        """Makes the calls. Raises what `invoke_many` does."""
+        feeding = self._feeding
+        try:
+            with self._stopping(), shown(self._watch.viewers, self.progress, self._clock, end="ended after"):
+                feeding.feed(self._source)
+        finally:
+            self._end()
+        if feeding.batch.dry:
+            self._door.show(feeding.batch.plan.resolved())
+        _raise_for_the_end(feeding)
+        return self.run
+
+    @contextlib.contextmanager
+    def _stopping(self) -> Iterator[None]:
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise _interrupted(self._feeding, self._door) from None
+
+    def _end(self) -> None:
+        run, senders = self.run, self._feeding.senders
         senders.dismiss()
-        run.elapsed_ms = (time.monotonic() - start) * 1000
+        run.elapsed_ms = (time.monotonic() - self._start) * 1000
         run.samples = senders.samples
         run.possible_duplicates = senders.possible_duplicates
-        if kept is not None:
-            kept.end()
+        if self.kept is not None:
+            self.kept.end()
         if isinstance(run.items, OutFile):
-            run.items.finish(complete=feeding.complete)
-    if batch.dry:
-        door.show(batch.plan.resolved())
-    _raise_for_the_end(feeding)
-    return run
+            run.items.finish(complete=self._feeding.complete)
 
 
 def _raise_for_the_end(feeding: Feeding) -> None:
@@ -217,19 +278,24 @@ def _succeeded(run: BulkResult) -> int:
     return sum(count for outcome, count in run.outcomes() if outcome in (Outcome.OK, Outcome.ACCEPTED))
 
 
-def _interrupted(feeding: Feeding) -> InvocationInterrupted:
-    run, senders = feeding.run, feeding.senders
-    with contextlib.suppress(KeyboardInterrupt):
+def _interrupted(feeding: Feeding, door: Door) -> InvocationInterrupted:
+    run, senders, kept = feeding.run, feeding.senders, feeding.kept
+    with contextlib.suppress(KeyboardInterrupt), interruptible_again():
         senders.stop_sending()
-        feeding.drain(DRAIN)
+        feeding.drain(_UNTOLD)
+        if senders.open:
+            calls = f"{senders.open:,} call{'' if senders.open == 1 else 's'}"
+            door.tell("notice", f"Stopping: waiting for {calls} under way; Ctrl-C again to leave them.")
+            feeding.drain(DRAIN)
     under_way = senders.abandon()
     for item in under_way:
         if item.error is None and item.result is None:
             item.error = TransportError("Stopped while the call was under way.", sent=None, outcome="UNKNOWN")
             run.ended(item)
+    resumed = "" if kept is None else f" resume_lm_run {one_line(kept.journal.path, 200)} goes on with the run."
     return InvocationInterrupted(
         f"Stopped. {_succeeded(run):,} had succeeded, {len(under_way):,} were under way and may still be running; "
-        "AWS cannot cancel an invocation. The error's .result holds what is known.",
+        f"AWS cannot cancel an invocation. The error's .result holds what is known.{resumed}",
         sent=None if under_way else False,
         result=run,
     )

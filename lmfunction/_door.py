@@ -12,7 +12,7 @@ from lmfunction._progress import Viewers
 from lmfunction._scope import Scope
 from lmfunction.errors import LMError
 
-Level = Literal["warning", "verbose", "error"]
+Level = Literal["warning", "verbose", "error", "notice"]
 
 
 def _nobody(*_: Any) -> Viewers:

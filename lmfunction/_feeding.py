@@ -52,6 +52,8 @@ class Feeding:
         self.stopped_by: Item | None = None
         self.unreadable: Exception | None = None
         self.failed = 0
+        self.earlier = 0  # how many had ended in the run that this one goes on with
+        self._ended = 0
         self._bind = bind
         self._engine = engine
         self._door = door
@@ -95,9 +97,8 @@ class Feeding:
     def progress(self, title: str, total: int | None, elapsed: float) -> Progress:
         """How far the run is."""
         in_flight = self.senders.open
-        items = self.run.items
-        done = items.done if isinstance(items, JournalItems) else len(items) - in_flight
-        counts = Counts(done, self.failed, in_flight, total)
+        done = self.earlier + self._ended
+        counts = Counts(done, self.failed, in_flight, total, self.senders.throttled, self.earlier)
         return Progress(title, elapsed, counts=counts, on_stop="ends the run, not the calls in flight")
 
     def _feed_some(self, source: Iterator[Any], room: int) -> bool:
@@ -127,6 +128,7 @@ class Feeding:
             self._send(item)
         except LMError as error:
             item.error = error
+            self._ended += 1
             self.run.ended(item)
             if self.kept is not None:
                 self.kept.refuse(item.index, error)
@@ -171,6 +173,7 @@ class Feeding:
         for job in self.senders.take():
             item = job.item
             result = item.result
+            self._ended += 1
             self.run.ended(item)
             if result is not None:
                 self._on_result(result)

@@ -1,20 +1,16 @@
-"""Ctrl-C for a command that does not run in the main thread, the only one to which Python brings signals.
+"""Calls of a thread to which `_thread_interrupts` brings Ctrl-C: Python raises it there between two of its own steps.
 
-The door of such a command forwards the signal with `interrupt_all`; in the command's thread it becomes the
-KeyboardInterrupt that it would be in the main one. Python raises it between two of its own steps, so whatever waits in
-the system is waited for in small steps: a call is sent by a helper thread that is left to itself when the waiting is
-broken off.
+So whatever waits in the system is waited for in small steps: a call is sent by a helper thread that is left to itself
+when the waiting is broken off.
 """
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
-import ctypes
 import dataclasses
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from lmfunction._client import Connections
@@ -27,68 +23,6 @@ from lmfunction._waiting import TICK, tick
 T = TypeVar("T")
 
 _STEP: Final = 0.05  # seconds that Ctrl-C may take
-
-
-class _Watch:
-    """One thread that runs a command, as long as it does."""
-
-    def __init__(self, thread: threading.Thread) -> None:
-        self.ident = thread.ident
-        self.open = True
-        self.lock = threading.Lock()
-
-    def interrupt(self) -> bool:
-        """Raises KeyboardInterrupt in the thread, once."""
-        with self.lock:
-            was_open, self.open = self.open, False
-            if was_open:
-                _raise_in(self.ident, KeyboardInterrupt)
-            return was_open
-
-    def ask(self, interrupted: Callable[[], bool]) -> None:
-        """Interrupts once `interrupted` says so; ends with the command."""
-        while self.open:
-            if interrupted():
-                self.interrupt()
-            time.sleep(2 * _STEP)
-
-    def close(self) -> None:
-        """Nothing is interrupted any more."""
-        with self.lock:
-            if not self.open:
-                _raise_in(self.ident, None)  # what has not been raised by now would come after the command
-            self.open = False
-
-
-_running: Final[dict[threading.Thread, _Watch]] = {}
-
-
-@contextlib.contextmanager
-def interruptible(interrupted: Callable[[], bool] | None = None) -> Iterator[None]:
-    """What runs inside, in this thread, can be interrupted by `interrupt_all`. In the main thread nothing changes.
-
-    `interrupted` is asked now and then, and interrupts by answering True: for a signal that this process never gets.
-    """
-    thread = threading.current_thread()
-    if thread is threading.main_thread():
-        yield
-        return
-    watch = _running[thread] = _Watch(thread)
-    if interrupted is not None:
-        threading.Thread(target=watch.ask, args=(interrupted,), name="lmfunction-watch", daemon=True).start()
-    try:
-        yield
-    finally:
-        del _running[thread]
-        watch.close()
-
-
-def interrupt_all() -> bool:
-    """Interrupts every command that runs in a thread, each once: those of one pipeline end together.
-
-    False when there was none to interrupt.
-    """
-    return sum(watch.interrupt() for watch in list(_running.values())) > 0
 
 
 def patient(engine: Engine) -> Engine:
@@ -180,9 +114,3 @@ def _sleep(seconds: float) -> None:
     while (left := end - time.monotonic()) > 0:
         time.sleep(min(left, _STEP))
         tick()
-
-
-def _raise_in(ident: int | None, error: type[BaseException] | None) -> None:
-    """Raises `error` in the thread before its next step; None takes back what has not been raised yet."""
-    what = ctypes.py_object(error) if error is not None else None
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident or 0), what)

@@ -326,4 +326,5 @@ def _print(text: str) -> None:
 
 
 def _tell(level: str, text: str) -> None:
-    print(f"{level.upper()}: {text}", file=sys.stderr)  # noqa: T201 - the notebook's message stream
+    told = text if level == "notice" else f"{level.upper()}: {text}"
+    print(told, file=sys.stderr)  # noqa: T201 - the notebook's message stream

@@ -23,12 +23,17 @@ LOG_EVERY: Final = 30.0  # seconds between two lines where nobody watches
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How far several invocations are. `done` have ended, `failed` of them badly; `total` None: nobody knows yet."""
+    """How far several invocations are. `done` have ended, `failed` of them badly; `total` None: nobody knows yet.
+
+    `throttled` is how often Lambda answered 429; `earlier` of `done` ended in the run that this one goes on with.
+    """
 
     done: int
     failed: int
     in_flight: int
     total: int | None = None
+    throttled: int = 0
+    earlier: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +66,10 @@ class Progress:
             yield f"{counts.failed:,} failed"
         if counts.in_flight:
             yield f"{counts.in_flight:,} in flight"
-        rate = counts.done / self.elapsed if self.elapsed > 0 else 0.0
-        if counts.done:
+        if counts.throttled:
+            yield f"{counts.throttled:,} × 429"
+        rate = (counts.done - counts.earlier) / self.elapsed if self.elapsed > 0 else 0.0
+        if rate:
             yield f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s" if rate >= 0.1 else f"{rate * 60:.1f}/min"
         if self.ended:
             return

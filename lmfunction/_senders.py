@@ -103,6 +103,11 @@ class Senders:
         return self.wired.samples if self.wired is not None else []
 
     @property
+    def throttled(self) -> int:
+        """How often Lambda answered 429."""
+        return self.wired.traffic.throttled_count if self.wired is not None else 0
+
+    @property
     def possible_duplicates(self) -> int:
         """How many calls were sent again that may have run."""
         return self.wired.possible_duplicates if self.wired is not None else 0

@@ -33,7 +33,8 @@ def _tell(level: Level, text: str) -> None:
     if level == "warning":
         warnings.warn(text, LMWarning, stacklevel=_caller_level())
     else:
-        print(f"{level.upper()}: {text}", file=sys.stderr)  # noqa: T201 - the caller asked with verbose=True
+        told = text if level == "notice" else f"{level.upper()}: {text}"
+        print(told, file=sys.stderr)  # noqa: T201 - the caller asked with verbose=True, or pressed Ctrl-C
 
 
 def _caller_level() -> int:

@@ -93,6 +93,27 @@ def consented_to_repeats(objects: Iterator[Any], bind: Binding, engine: Engine, 
     return itertools.chain(head, objects)
 
 
+def consented_by_the_first(
+    objects: Iterable[Any], batch: Batch, bind: Binding, engine: Engine, door: Door
+) -> Iterator[Any]:
+    """The objects, of which nobody knows how many come. The first has met its guards, while somebody can be asked.
+
+    Raises GuardError where one refuses it.
+    """
+    objects = iter(objects)
+    head = list(itertools.islice(objects, 1))
+    for value in head:
+        try:
+            arguments, plan = _aimed(bind(value), engine)
+        except LMError:
+            continue  # told when its turn comes
+        intent = intent_of(plan, alone=False)
+        foresee(intent)
+        if not batch.dry and concerned(intent.profile, arguments):
+            clear(intent, arguments, engine, door, batch)
+    return itertools.chain(head, objects)
+
+
 def _names_a_profile(value: Any) -> bool:
     """Whether a piped object says itself through which profile it goes."""
     return isinstance(value, Mapping) and any(

@@ -125,7 +125,7 @@ class TextDoor:
 
     def tell(self, level: Level, text: str) -> None:
         """A message."""
-        self.say(text if level == "error" else f"{level.upper()}: {text}")
+        self.say(text if level in ("error", "notice") else f"{level.upper()}: {text}")
 
     def write(self, text: str) -> None:
         """A line on stdout."""

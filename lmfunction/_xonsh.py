@@ -21,13 +21,14 @@ from lmfunction._commands import run_arguments, run_line, run_pipeline
 from lmfunction._common_rows import ACTIONS
 from lmfunction._door import Door, what_if_set
 from lmfunction._help import overview
-from lmfunction._interrupts import interruptible, patient
+from lmfunction._interrupts import patient
 from lmfunction._json_lines import read_objects
 from lmfunction._scope import Scope
 from lmfunction._session import default_session
 from lmfunction._table import find_cmdlet
 from lmfunction._text import did_you_mean
 from lmfunction._text_door import INCOMPLETE, INTERRUPTED, TextDoor, objects_of
+from lmfunction._thread_interrupts import interruptible
 from lmfunction._unseen import ask_unseen
 from lmfunction.errors import LMError, ParameterError
 

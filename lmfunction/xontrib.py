@@ -186,7 +186,7 @@ def _forward_interrupts(spec: Any = None, proc: Any = None, **_: Any) -> None:
     usual: Any = signal.getsignal(signal.SIGINT)
 
     def forward(number: int, frame: Any) -> None:
-        from lmfunction._interrupts import interrupt_all
+        from lmfunction._thread_interrupts import interrupt_all
 
         if not interrupt_all() and callable(usual):
             usual(number, frame)

@@ -2,7 +2,8 @@
 
 An answer is a mapping: `raw` bytes as they are, or `status`, `headers`, `body`, `type` (the error type), with Lambda's
 usual headers around them unless `bare`. `length` replaces Content-Length (null: none). `fill` is how many more body
-bytes follow. `then` says what becomes of the connection: keep (default), fin, reset, stall.
+bytes follow. `held` is an event that it waits for. `then` says what becomes of the connection: keep (default), fin,
+reset, stall.
 
 As a program it plays the whole table in one process and prints what was observed as JSON:
 `python faults.py fault_cases.yaml`.
@@ -128,6 +129,8 @@ class FaultServer:
             self.requests.append(request)
             step = self.script[min(len(self.requests), len(self.script)) - 1]
             self.asked.set()
+        if "held" in step:
+            step["held"].wait(10)
         for block in answer_blocks(step):
             connection.sendall(block)
             self.bytes_sent += len(block)

@@ -15,8 +15,9 @@ import lmfunction as lm
 from lmfunction import _pipeline
 from lmfunction._cmdlets import invoke
 from lmfunction._door import Door
-from lmfunction._interrupts import interrupt_all, interruptible, patient
+from lmfunction._interrupts import patient
 from lmfunction._stages import InvokeStage
+from lmfunction._thread_interrupts import interrupt_all, interruptible
 
 KEYS = lm.Credential("AKIDEXAMPLE", "not-a-secret")
 STALL = {"raw": "", "then": "stall"}
@@ -90,19 +91,40 @@ def test_a_call_between_two_tries(server: Any) -> None:
     assert command.error.sent is False
 
 
-def test_several_calls(server: Any) -> None:
-    """A run of several stops feeding; its result holds what had succeeded and what was under way."""
-    server.play([NEXT, STALL])
+@pytest.mark.parametrize("twice", [False, True])
+def test_several_calls(server: Any, twice: bool) -> None:
+    """A run of several stops feeding and waits for the call under way, as it says; the second Ctrl-C leaves it."""
+    answer = threading.Event()
+    server.play([NEXT, STALL if twice else {**NEXT, "held": answer}])
+    told: list[str] = []
+    stopping = threading.Event()
+
+    def tell(level: str, text: str) -> None:
+        told.append(f"{level}: {text}")
+        stopping.set()
+
     with lm.Session(region="us-east-1", endpoint_url=server.url, credential=KEYS) as session:
         stage = InvokeStage(
-            {"FunctionName": "some-function", "ThrottleLimit": 1}, patient(session.engine), Door(), lambda _: None
+            {"FunctionName": "some-function", "ThrottleLimit": 1},
+            patient(session.engine),
+            Door(tell=tell),
+            lambda _: None,
         )
         command = Command(lambda: _pipeline.run([[1, 2, 3]], [stage]))
         while len(server.requests) < 2:
             time.sleep(0.01)
-        assert command.interrupt() < 1.0
+        assert interrupt_all()
+        assert stopping.wait(5)
+        assert told == ["notice: Stopping: waiting for 1 call under way; Ctrl-C again to leave them."]
+        if twice:
+            assert command.interrupt() < 1.0
+            assert not interrupt_all()
+        answer.set()
+        command.join(5)
     assert isinstance(command.error, lm.InvocationInterrupted)
-    assert [len(command.error.result.succeeded), len(command.error.result.unknown)] == [1, 1]
+    result = command.error.result
+    assert [len(result.succeeded), len(result.unknown)] == ([1, 1] if twice else [2, 0])
+    assert len(server.requests) == 2
 
 
 def test_errors_and_values_pass_through(server: Any, run: Callable[..., Command]) -> None:

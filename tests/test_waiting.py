@@ -20,8 +20,9 @@ import lmfunction as lm
 from lmfunction import _waiting
 from lmfunction._auth import Credential
 from lmfunction._boto import Connection
-from lmfunction._interrupts import interruptible, patient
+from lmfunction._interrupts import patient
 from lmfunction._request import InvokeRequest
+from lmfunction._thread_interrupts import interruptible
 from lmfunction._transport import Transport
 from lmfunction._waiting import TICK, pause, tick, ticking
 

@@ -147,6 +147,30 @@ def test_interrupt(kernel: Kernel) -> None:
     assert kernel.run("r = %invoke_lm hello\nassert r.payload['message'] == 'Hello, world!'")[0]["status"] == "ok"
 
 
+def test_interrupts_of_several(kernel: Kernel) -> None:
+    """One interrupt waits for the calls under way, two leave them; the result is in hand, queued cells do not run."""
+    kernel.run("%load_ext lmfunction\nimport sys")
+    for seconds, times, outcomes in ((1.5, 1, {"OK": 2}), (30, 2, {"UNKNOWN": 2})):
+        waiting = kernel.queue(f"%invoke_lm slow -InputObject $([{{'seconds': {seconds}}}] * 9) -ThrottleLimit 2")
+        queued = kernel.queue("ran = True")
+        kernel.until(waiting, "display_data")  # how it goes on, after a second
+        kernel.manager.interrupt_kernel()
+        told = kernel.until(waiting, "stream")[1][-1]["content"]["text"]
+        assert told == "Stopping: waiting for 2 calls under way; Ctrl-C again to leave them.\n"
+        pressed = time.monotonic()
+        if times == 2:
+            kernel.manager.interrupt_kernel()
+        stopped, messages = kernel.until(waiting, "idle")
+        assert stopped - pressed < (3 if times == 1 else 1)
+        (error,) = [m["content"] for m in messages if m["msg_type"] == "error"]
+        assert error["ename"] == "InvocationInterrupted"
+        assert kernel.reply(waiting)["status"] == "error"
+        assert kernel.reply(queued)["status"] == "aborted"
+        found = "{k: v for k, v in sys.last_value.result.summary().items() if k not in ('Count', 'ElapsedMs')}"
+        reply, _ = kernel.run(f"assert 'ran' not in globals()\nassert {found} == {outcomes}, {found}")
+        assert reply["status"] == "ok", reply
+
+
 def test_confirmation_asks_the_front_end(kernel: Kernel) -> None:
     """In a notebook -Confirm asks through the front end's input box; the wrong answer sends nothing."""
     kernel.run("%load_ext lmfunction")

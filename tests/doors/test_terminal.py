@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -11,6 +12,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from typing import Any
@@ -308,6 +310,42 @@ def _at_a_pty(arguments: list[str], answer: bytes = b"") -> tuple[int, str]:
         code = process.wait(10)
     os.close(leader)
     return code, screen.decode()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "times", "says"), [(1.8, 1, "2 had succeeded, 0 were"), (20, 2, "0 had succeeded, 2 were")]
+)
+def test_ctrl_c_at_a_pty(seconds: float, times: int, says: str) -> None:
+    """Ctrl-C in a run of several waits for the calls under way and says so; the second one leaves them."""
+    leader, follower = pty.openpty()
+    line = f"$([{{'seconds': {seconds}}}] * 9) | invoke_lm slow -ThrottleLimit 2 -Verbose"
+    with subprocess.Popen(
+        [*PROGRAM, line],
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    ) as process:
+        os.close(follower)
+        screen = _screen_until(leader, "in flight")
+        for _ in range(times):
+            os.write(leader, b"\x03")
+            screen += _screen_until(leader, "Ctrl-C again to leave them." if "again to" not in screen else says)
+        screen += _screen_until(leader, says) if says not in screen else ""
+        assert process.wait(5) == 130
+    os.close(leader)
+    assert "Stopping: waiting for 2 calls under way" in screen
+    assert "Traceback" not in screen
+
+
+def _screen_until(leader: int, text: str) -> str:
+    screen, end = "", time.monotonic() + 20
+    while text not in screen and time.monotonic() < end:
+        if select.select([leader], [], [], 0.2)[0]:
+            screen += os.read(leader, 65536).decode()
+    assert text in screen, screen
+    return screen
 
 
 def test_a_card_at_a_pty() -> None:

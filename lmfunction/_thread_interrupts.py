@@ -1,0 +1,122 @@
+"""Ctrl-C for what does not run in the main thread, the only one to which Python brings signals.
+
+A door whose commands run in threads forwards the signal with `interrupt_all`; in the command's thread it becomes the
+KeyboardInterrupt that it would be in the main one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+_STEP: Final = 0.1  # seconds between two questions
+
+
+class Watch:
+    """One thread that can be interrupted, until `close()`."""
+
+    def __init__(self, thread: threading.Thread) -> None:
+        self.ident = thread.ident
+        self.open = True
+        self.over = False
+        self.lock = threading.Lock()
+
+    def interrupt(self) -> bool:
+        """Raises KeyboardInterrupt in the thread: once, and once more when it drains. False when it does not."""
+        with self.lock:
+            was_open, self.open = self.open, False
+            if was_open:
+                _raise_in(self.ident, KeyboardInterrupt)
+            return was_open
+
+    def reopen(self) -> None:
+        """From now on it can be interrupted once more."""
+        with self.lock:
+            self.open = not self.over
+
+    def ask(self, interrupted: Callable[[], bool]) -> None:
+        """Interrupts once `interrupted` says so; ends with the command."""
+        while self.open:
+            if interrupted():
+                self.interrupt()
+            time.sleep(_STEP)
+
+    def shut(self) -> None:
+        """Nothing is interrupted for now; what has not been raised yet will not be."""
+        with self.lock:
+            if not self.open:
+                _raise_in(self.ident, None)  # what has not been raised by now would come after the command
+            self.open = False
+
+    def close(self) -> None:
+        """Nothing is interrupted any more."""
+        self.shut()
+        self.over = True
+
+
+_watches: Final[dict[threading.Thread, Watch]] = {}  # of every thread that can be interrupted
+_commands: Final[set[threading.Thread]] = set()  # those of them that Ctrl-C is for
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Watch]:
+    """What runs inside, in this thread, is interrupted by whoever has the Watch, and by no Ctrl-C."""
+    thread = threading.current_thread()
+    watch = _watches[thread] = Watch(thread)
+    try:
+        yield watch
+    finally:
+        del _watches[thread]
+        watch.close()
+
+
+@contextlib.contextmanager
+def interruptible(interrupted: Callable[[], bool] | None = None) -> Iterator[None]:
+    """What runs inside, in this thread, can be interrupted by `interrupt_all`. In the main thread nothing changes.
+
+    `interrupted` is asked now and then, and interrupts by answering True: for a signal that this process never gets.
+    """
+    thread = threading.current_thread()
+    if thread is threading.main_thread():
+        yield
+        return
+    with watched() as watch:
+        _commands.add(thread)
+        if interrupted is not None:
+            threading.Thread(target=watch.ask, args=(interrupted,), name="lmfunction-watch", daemon=True).start()
+        try:
+            yield
+        finally:
+            _commands.discard(thread)
+
+
+@contextlib.contextmanager
+def interruptible_again() -> Iterator[None]:
+    """What runs inside, in a thread that was interrupted, can be so once more; in the main thread it can anyway."""
+    watch = _watches.get(threading.current_thread())
+    if watch is None:
+        yield
+        return
+    watch.reopen()
+    try:
+        yield
+    finally:
+        watch.shut()
+
+
+def interrupt_all() -> bool:
+    """Interrupts every command that runs in a thread, each once: those of one pipeline end together.
+
+    A command that drains can be interrupted once more. False when there was none to interrupt.
+    """
+    return sum(_watches[thread].interrupt() for thread in list(_commands) if thread in _watches) > 0
+
+
+def _raise_in(ident: int | None, error: type[BaseException] | None) -> None:
+    """Raises `error` in the thread before its next step; None takes back what has not been raised yet."""
+    what = ctypes.py_object(error) if error is not None else None
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident or 0), what)
