@@ -44,11 +44,6 @@ class JournalItems(Sequence[Item]):
         self.latencies: Sequence[float] = self._latencies
         self._page: tuple[int, list[Item]] = (0, [])
 
-    @property
-    def done(self) -> int:
-        """How many items have ended, in this process or before."""
-        return len(self._codes) - self._codes.count(_OPEN)
-
     def append(self, item: Item) -> None:
         """Adds the next item, which is about to be sent."""
         self._codes.append(_OPEN)
