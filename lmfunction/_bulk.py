@@ -27,7 +27,7 @@ from lmfunction._senders import Delivery, Senders
 from lmfunction._survey import Binding, consented_by_the_first, consented_to_repeats, surveyed
 from lmfunction._text import one_line
 from lmfunction._thread_interrupts import interruptible_again
-from lmfunction.errors import BulkError, GuardError, InvocationInterrupted, LMError, TransportError
+from lmfunction.errors import BulkError, GuardError, InvocationInterrupted, LMError, ServiceError, TransportError
 
 OnResult = Callable[[InvokeResult], None]
 
@@ -199,7 +199,10 @@ def _raise_for_the_end(feeding: Feeding) -> None:
     if kept is not None and kept.failed is not None:
         raise _unwritten(run, kept.failed)
     if feeding.senders.refused is not None:
-        raise _ended(run, "The credentials are no longer taken", feeding.senders.refused)
+        refused = feeding.senders.refused
+        raise _ended(
+            run, "The credentials are no longer taken" if isinstance(refused, ServiceError) else "Stopped", refused
+        )
     if feeding.guard.tripped:
         error = BulkError(
             f"Stopped: {feeding.guard.tripped}.\n  {_told(run)} Nothing more was sent. The error's .result holds them "

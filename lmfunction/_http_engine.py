@@ -62,6 +62,7 @@ class HttpEngine:
         self.possible_duplicates = 0
         self.samples: list[tuple[float, int, int]] = []  # seconds, in flight, 429s so far; about two a second
         self.expired: ServiceError | None = None
+        self.failure: LMError | None = None  # a fault in here, after which nothing is sent any more
         self._policy = policy
         self._ledger = ledger
         self._at_least_once = at_least_once
@@ -150,10 +151,23 @@ class HttpEngine:
         try:
             while not self._closing:
                 self._turn()
+        except Exception as error:  # noqa: BLE001 - a thread that ended would let its caller wait for ever
+            self._broke(error)
         finally:
             self._left = self._pool.forget()
             self._pool.close()
             self._bell.set()
+
+    def _broke(self, error: Exception) -> None:
+        """Ends everything, because of a fault in here: what was under way is unknown, the rest was not sent."""
+        self.failure = _inside(error)
+        self._feeding = False
+        for sending in self._pool.forget():
+            sending.error = _inside(error)
+            self._done.append(sending)
+        self._ready.extend(self._intending.values())
+        self._give_up_the_rest()
+        self._bell.set()
 
     def _turn(self) -> None:
         now = self._policy.clock()
@@ -243,6 +257,9 @@ class HttpEngine:
             reply = reply_of(answer, cut)
         except LMError as error:
             self._went_wrong(sending, error, now)
+            return
+        except Exception as error:  # noqa: BLE001 - an answer that nobody foresaw must not end the others
+            self._fail(sending, _inside(error))
             return
         self.traffic.succeeded(now - sending.started, now)
         sending.reply = reply
@@ -343,6 +360,12 @@ class HttpEngine:
         elapsed = time.monotonic() - self._began
         if not self.samples or elapsed - self.samples[-1][0] >= 0.5:
             self.samples.append((elapsed, self._in_flight, self.traffic.throttled_count))
+
+
+def _inside(error: Exception) -> TransportError:
+    return TransportError(
+        f"The call failed inside lmfunction: {one_line(f'{type(error).__name__}: {error}', 200)}.", sent=None
+    )
 
 
 def _settled(sending: Sending, reply: Any) -> Settlement:

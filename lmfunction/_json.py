@@ -35,6 +35,11 @@ def encode(value: object, *, parameter: str = "Payload", secrets: bool = False) 
     Non-ASCII text stays as it is: `json.dumps` alone would write six bytes for one Cyrillic letter. Raises
     ParameterError that names the path of what cannot be written.
     """
+    if secrets and _QUICK is not None:
+        try:
+            return "".join(_QUICK(value, 0)).encode()
+        except (TypeError, ValueError, RecursionError):
+            pass  # what is wrong with it is found below
     try:
         return (_MARKING if secrets else _ENCODER).encode(value).encode()
     except (TypeError, ValueError, RecursionError):
@@ -138,6 +143,21 @@ def _why_not(value: object) -> str:
 
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_convert)
 _MARKING: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_convert_marking)
+
+
+def _quick() -> Callable[[Any, int], tuple[str, ...]] | None:
+    """What `_MARKING` makes anew for each value; that takes as long as to write a small one. It looks for no circles,
+    which end as nesting too deep. None where the standard library has it no more.
+    """
+    make = getattr(json.encoder, "c_make_encoder", None)
+    quote = getattr(json.encoder, "encode_basestring", None)
+    try:
+        return make(None, _convert_marking, quote, None, ":", ",", False, False, False)  # type: ignore[no-any-return,misc]
+    except TypeError:
+        return None
+
+
+_QUICK: Final = _quick()
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

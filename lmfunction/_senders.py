@@ -28,7 +28,7 @@ from lmfunction._sending import Address, Head, Sending, head_of
 from lmfunction._signing import Signer, SigningKey
 from lmfunction._traffic import NO_SUCCESS, Memory, Traffic
 from lmfunction._transport import Transport
-from lmfunction.errors import LMError, ServiceError
+from lmfunction.errors import LMError
 
 _RENEWALS: Final = 3  # in a row without a success
 _MEMORY: Final = Memory(time.monotonic)
@@ -83,7 +83,7 @@ class Senders:
         self.crew = Crew(engine, limit)
         self.wired: HttpEngine | None = None
         self.common: CommonReceipt | None = None
-        self.refused: ServiceError | None = None  # the credentials, and no others could be got
+        self.refused: LMError | None = None  # why nothing more can be sent: credentials that expired, a fault of ours
         self._ways: dict[int, _Way] = {}  # by the identity of their transports, which are held for that
         self._held: list[Transport] = []
         self._batch: list[Sending] = []
@@ -201,6 +201,7 @@ class Senders:
                 item.error = sending.error
                 receipt.failed(sending.error, sending)
             ended.append(Job(item, receipt.call))
+        self.refused = self.refused or self.wired.failure
         if self.common is not None:
             self.common.write_down()
         self._look_after_credentials()

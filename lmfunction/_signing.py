@@ -1,7 +1,8 @@
 """Signature Version 4 for many requests to one place: what stays the same is worked out once, the rest a request.
 
-The signature is botocore's, byte for byte (a test compares). A request costs two SHA-256 and one HMAC; the signing key
-is made once a day and credential, the lines before the payload's digest once a second.
+The signature is botocore's, byte for byte (a test compares). The signing key is made once a day and credential; what of
+the digests does not depend on the payload is fed to them once a second, and copied for each request. To begin a digest
+costs more than to feed it: an HMAC of copies takes a third of what `hmac.digest` does.
 Source: "Signature Version 4 signing process" of the AWS documentation, botocore's `SigV4Auth`.
 """
 
@@ -13,13 +14,15 @@ import itertools
 import time
 import uuid
 from collections.abc import Mapping
+from typing import Final
 from urllib.parse import quote
 
 from lmfunction._auth import Credential
 
 _CALL = b"amz-sdk-invocation-id"
 _LAST_PART = (1 << 48) - 1
-_UNSIGNED = frozenset(["expect", "transfer-encoding", "user-agent", "x-amzn-trace-id"])
+_EMPTY: Final = hashlib.sha256()
+_UNSIGNED: Final = frozenset(["expect", "transfer-encoding", "user-agent", "x-amzn-trace-id"])
 
 
 class SigningKey:
@@ -30,16 +33,21 @@ class SigningKey:
         self.region = region
         self.service = service
         self._day = ""
-        self._key = b""
+        self._begun = hashlib.sha256(), hashlib.sha256()
 
-    def of_day(self, day: str) -> bytes:
-        """The key for `day` (YYYYMMDD)."""
+    def of_day(self, day: str) -> tuple[hashlib._Hash, hashlib._Hash]:
+        """The inner and the outer digest of an HMAC with the key for `day` (YYYYMMDD), begun (RFC 2104)."""
         if day != self._day:
             key = f"AWS4{self.credential.secret_key}".encode()
             for part in (day, self.region, self.service, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            self._day, self._key = day, key
-        return self._key
+            padded = key.ljust(64, b"\0")
+            self._begun = (
+                hashlib.sha256(bytes(byte ^ 0x36 for byte in padded)),
+                hashlib.sha256(bytes(byte ^ 0x5C for byte in padded)),
+            )
+            self._day = day
+        return self._begun
 
 
 class Signer:
@@ -75,9 +83,14 @@ class Signer:
         if second != self._second:
             self._prepare(second)
         call = b"%b%012x" % (self._call_prefix, next(self._numbers) & _LAST_PART)
-        canonical = b"%b%b%b%b" % (self._before_call, call, self._after_call, hashlib.sha256(body).hexdigest().encode())
-        digest = hashlib.sha256(canonical).hexdigest()
-        signature = hmac.digest(self._day_key, self._to_sign + digest.encode(), "sha256").hex()
+        payload = _EMPTY.copy()
+        payload.update(body)
+        canonical = self._before_call.copy()
+        canonical.update(b"%b%b%b" % (call, self._after_call, payload.hexdigest().encode()))
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(canonical.hexdigest().encode())
+        outer.update(inner.digest())
+        signature = outer.hexdigest()
         return b"%b%b\r\n%b: %b\r\nContent-Length: %d\r\n\r\n%b" % (
             self._head,
             signature.encode(),
@@ -91,15 +104,18 @@ class Signer:
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
         day = moment[:8]
         key = self._key
-        self._day_key = key.of_day(day)
+        inner, self._outer = key.of_day(day)
         scope = f"{day}/{key.region}/{key.service}/aws4_request"
         signed = {**self._signed, "x-amz-date": moment}
         names = sorted(signed)
         lines = "".join(f"{name}:{signed[name]}\n" for name in names)
         listed = ";".join((_CALL.decode(), *names))  # which is the first of all in the order of names
-        self._before_call = b"POST\n%b\n%b\n%b:" % (self._canonical_path.encode(), self.query.encode(), _CALL)
+        self._before_call = hashlib.sha256(
+            b"POST\n%b\n%b\n%b:" % (self._canonical_path.encode(), self.query.encode(), _CALL)
+        )
         self._after_call = f"\n{lines}\n{listed}\n".encode()
-        self._to_sign = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n".encode()
+        self._inner = inner.copy()
+        self._inner.update(f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n".encode())
         target = f"{self.path}?{self.query}" if self.query else self.path
         self._head = (
             f"POST {target} HTTP/1.1\r\nHost: {self.host}\r\nAccept-Encoding: identity\r\n{self._sent}"

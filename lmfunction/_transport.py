@@ -12,7 +12,7 @@ import math
 import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from lmfunction import _boto, _wire
 from lmfunction._auth import Credential
@@ -29,8 +29,7 @@ from lmfunction.errors import LMError, Phase, ProfileError, ServiceError, Transp
 RESPONSE_CAP: Final = 4 * _wire.SYNC_RESPONSE_LIMIT
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer as received: header names in lower case."""
 
     status: int

@@ -224,6 +224,19 @@ def test_settings_of_boto3_change_nothing(value: str, cloud: Served, monkeypatch
     assert cloud.counts()["requests"] == 5
 
 
+def test_a_fault_of_ours_ends_a_run(cloud: Served, session: lm.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever breaks in the engine's thread: what was under way is unknown, the rest is not sent, nobody waits."""
+
+    def broken(*_: Any) -> bytes:
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr("lmfunction._signing.Signer.request", broken)
+    with pytest.raises(lm.BulkError, match="inside lmfunction: RuntimeError: a fault") as caught:
+        session.invoke_lm("f", input_object=({"n": n} for n in range(1000)), throttle_limit=4)
+    assert caught.value.result.unknown
+    assert not engine_threads()
+
+
 # Ways to Lambda
 
 

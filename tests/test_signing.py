@@ -140,6 +140,9 @@ def test_requests_are_boto3s(request_: InvokeRequest, endpoint: str | None) -> N
     with pytest.raises(ConnectionError):
         client.invoke(**request_.members())
     client.close()
+    plain = make_client(connection)  # whatever is hung into a client, only that one can do
+    line = _line.line_of(plain, connection)
+    plain.close()
     assert isinstance(line, _line.Line)
     assert connection.credential is not None
     signer = Address.of(line, request_, SigningKey(connection.credential, line.region)).signer
