@@ -129,6 +129,21 @@ class _SeenCalls:
             self.floor = second
 
 
+class _Keyed:
+    """HMAC-SHA256 (RFC 2104) with one key, made ready: to begin with the key each time takes three times as long."""
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(64, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def hexdigest(self, text: bytes) -> str:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text)
+        outer.update(inner.digest())
+        return outer.hexdigest()
+
+
 class SignatureCheck:
     """Verifies requests against one pair of keys and one region."""
 
@@ -137,7 +152,7 @@ class SignatureCheck:
         self._region = region
         self._clock = clock
         self._seen = _SeenCalls(floor=int(clock()) - 1)
-        self._signing_keys: dict[tuple[str, str], bytes] = {}
+        self._by_day: dict[tuple[str, str], _Keyed] = {}
 
     def early_refusal(self, headers: dict[str, str]) -> Answer | None:
         """What can be refused before the body is read: no signature, or somebody else's key."""
@@ -201,17 +216,19 @@ class SignatureCheck:
         canonical = canonical_request(request, given.signed_headers, body_hash)
         scope = f"{given.day}/{given.region}/{given.service}/aws4_request"
         text = f"{_ALGORITHM}\n{date}\n{scope}\n{sha256(canonical.encode('latin-1')).hexdigest()}"
-        key = self._signing_key(given.day, given.service)
-        return hmac.compare_digest(hmac.digest(key, text.encode(), "sha256").hex(), given.signature)
+        signature = self._keyed(given.day, given.service).hexdigest(text.encode())
+        return hmac.compare_digest(signature, given.signature)
 
-    def _signing_key(self, day: str, service: str) -> bytes:
-        key = self._signing_keys.get((day, service))
-        if key is None:
+    def _keyed(self, day: str, service: str) -> _Keyed:
+        """What signs for a service on one day."""
+        keyed = self._by_day.get((day, service))
+        if keyed is None:
             key = f"AWS4{self._keys.secret_key}".encode()
             for part in (day, self._region, service, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            self._signing_keys = {**{k: v for k, v in self._signing_keys.items() if k[0] == day}, (day, service): key}
-        return key
+            keyed = _Keyed(key)
+            self._by_day = {**{k: v for k, v in self._by_day.items() if k[0] == day}, (day, service): keyed}
+        return keyed
 
 
 def canonical_request(request: Request, signed_headers: str, body_hash: str) -> str:

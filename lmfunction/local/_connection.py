@@ -29,7 +29,6 @@ from lmfunction.local._http import (
     serialize,
 )
 
-_COMMON_HEAD: Final = 8_192  # longer ones are rare, and not worth remembering
 _CHUNK_LINE_LIMIT: Final = 256
 _TRAILER_LIMIT: Final = 8_388_608  # Lambda's runtimes send an error object in it
 _FOREVER: Final = float("inf")
@@ -246,8 +245,7 @@ class Connection(asyncio.Protocol):
             if self._buffer:
                 self.deadline = min(self.deadline, time.monotonic() + limits.head_seconds)
             return None
-        parse = parse_head if end < _COMMON_HEAD else parse_head.__wrapped__
-        request = Request(*parse(self._buffer[: end + 2].decode("latin-1")))
+        request = Request(*parse_head(self._buffer[: end + 2].decode("latin-1")))
         del self._buffer[: end + 4]
         self._keep_alive = keeps_alive(request)
         self._begin_body(request)

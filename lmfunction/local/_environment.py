@@ -32,12 +32,12 @@ from lmfunction.local._invocation import (
 from lmfunction.local._log_lines import (
     Measured,
     end_events,
+    ended,
     exit_line,
     init_line,
     log_tail,
-    report_of,
     start_event,
-    status_of,
+    started,
     timeout_line,
 )
 from lmfunction.local._memory_watch import MemoryWatch
@@ -382,15 +382,14 @@ class Environment:
             if self.configuration.logging.is_json:
                 self._stream.write(start_event(invocation))
             else:
-                self._stream.start(invocation.request_id, invocation.configuration.version)
+                self._stream.add(started(invocation))
 
     def _log_end(self, invocation: Invocation, measured: Measured) -> None:
+        self._stream.flush()
         if self.configuration.logging.is_json:
-            self._stream.flush()
             self._stream.write(end_events(invocation, measured))
         else:
-            report, status = report_of(invocation, measured), status_of(measured.failure)
-            self._stream.end(invocation.request_id, report, status)
+            self._stream.add(ended(invocation, measured))
 
     def _log_last(self, line: bytes) -> bytes:
         """Writes what Lambda itself says about the end; gives it back."""

@@ -15,6 +15,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
+_COMMON_START: Final = 1_024  # characters; longer start lines are rare, and not worth remembering
 _ILLEGAL: Final = re.compile(r"[^\x21-\x7e ]")
 _TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HEADER: Final = re.compile(r"^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\x00-\x08\n-\x1f\x7f]*)\r\n", re.MULTILINE)
@@ -125,13 +126,21 @@ class MalformedError(Exception):
     """The bytes are not a request. `args` are the status and the reason."""
 
 
-@functools.lru_cache(maxsize=64)  # a runtime polls with the same bytes each time
 def parse_head(text: str) -> tuple[str, str, dict[str, str]]:
-    """The start line and headers in `text`, each line ended by CRLF: method, target, headers (to be read only).
+    """The start line and headers in `text`, each line ended by CRLF: method, target, headers.
 
     Raises MalformedError.
     """
     start, _, lines = text.partition("\r\n")
+    method, target, version = (_parse_start if len(start) < _COMMON_START else _parse_start.__wrapped__)(start)
+    headers = parse_fields(lines)
+    if version == "HTTP/1.0":
+        headers["connection"] = "close"
+    return method, target, headers
+
+
+@functools.lru_cache(maxsize=64)  # the same function is called again and again
+def _parse_start(start: str) -> tuple[str, str, str]:
     parts = start.split(" ")
     if (
         len(parts) != 3
@@ -140,10 +149,7 @@ def parse_head(text: str) -> tuple[str, str, dict[str, str]]:
         or _ILLEGAL.search(start)
     ):
         raise MalformedError(400, "The request line is malformed.")
-    headers = parse_fields(lines)
-    if parts[2] == "HTTP/1.0":
-        headers["connection"] = "close"
-    return parts[0], parts[1], headers
+    return parts[0], parts[1], parts[2]
 
 
 def parse_fields(lines: str) -> dict[str, str]:

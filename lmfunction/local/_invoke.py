@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs
@@ -95,7 +96,7 @@ class Invoke:
         if log_type not in _wire.LOG_TYPES:
             faults.append(enum_fault(log_type, "logType", _wire.LOG_TYPES))
         tenant = headers.get("x-amz-tenant-id", "")
-        address = parse_address(name, query, faults, _tenant_faults(tenant) if tenant else [])
+        address = parse_address(name, query, tuple(faults), _tenant_faults(tenant) if tenant else ())
         function = find_function(self._functions, address)
         event = _checked_event(request, kind)
         if "x-amz-durable-execution-name" in headers:
@@ -152,7 +153,8 @@ class Invoke:
             raise RefusedError(throttled(ACCOUNT_LIMIT))
 
 
-def parse_address(name: str, query: str, more: Iterable[str] = (), last: Iterable[str] = ()) -> Address:
+@functools.lru_cache(maxsize=256)  # the same function is called again and again
+def parse_address(name: str, query: str, more: tuple[str, ...] = (), last: tuple[str, ...] = ()) -> Address:
     """The function that a path names, taken apart; raises RefusedError for spellings that AWS refuses.
 
     `more` and `last` are faults of other members, which are reported in the same answer: in the order of the API's
@@ -258,11 +260,11 @@ def _client_context(headers: dict[str, str]) -> str:
     return json.dumps(value)  # written anew: a line break inside would end the Runtime API's header
 
 
-def _tenant_faults(tenant: str) -> list[str]:
+def _tenant_faults(tenant: str) -> tuple[str, ...]:
     faults = [] if _TENANT.fullmatch(tenant) else [pattern_fault(tenant, "tenantId", TENANT_PATTERN)]
     if len(tenant) > _TENANT_LIMIT:
         faults.append(fault(tenant, "tenantId", f"have length less than or equal to {_TENANT_LIMIT}"))
-    return faults
+    return tuple(faults)
 
 
 def _check_tenant(configuration: Configuration, tenant: str) -> None:

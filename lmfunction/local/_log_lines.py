@@ -11,7 +11,7 @@ import math
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from lmfunction import _wire
 from lmfunction.local._functions import Configuration
@@ -58,15 +58,46 @@ def status_of(failure: str) -> str:
     return f"Status: error\tError Type: {failure}" if failure else ""
 
 
-def report_of(invocation: Invocation, measured: Measured) -> _wire.Report:
-    """The figures of the REPORT line."""
-    return _wire.Report(
-        duration_ms=measured.duration_ms,
-        billed_duration_ms=math.ceil(measured.duration_ms),
-        memory_size_mb=invocation.configuration.memory_size,
-        max_memory_used_mb=measured.memory_mb,
-        init_duration_ms=measured.init_ms,
-    )
+class Started(NamedTuple):
+    """What START says."""
+
+    request_id: str
+    version: str
+
+    def texts(self) -> tuple[str, ...]:
+        """The line."""
+        return (f"START RequestId: {self.request_id} Version: {self.version}\n",)
+
+
+class Ended(NamedTuple):
+    """What END and REPORT say."""
+
+    request_id: str
+    memory_size: int
+    measured: Measured
+
+    def texts(self) -> tuple[str, ...]:
+        """The two lines."""
+        measured = self.measured
+        report = _wire.Report(
+            duration_ms=measured.duration_ms,
+            billed_duration_ms=math.ceil(measured.duration_ms),
+            memory_size_mb=self.memory_size,
+            max_memory_used_mb=measured.memory_mb,
+            init_duration_ms=measured.init_ms,
+        )
+        line = _wire.format_report(self.request_id, report, status=status_of(measured.failure))
+        return (f"END RequestId: {self.request_id}\n", line)
+
+
+def started(invocation: Invocation) -> Started:
+    """START of an invocation."""
+    return Started(invocation.request_id, invocation.configuration.version)
+
+
+def ended(invocation: Invocation, measured: Measured) -> Ended:
+    """END and REPORT of an invocation."""
+    return Ended(invocation.request_id, invocation.configuration.memory_size, measured)
 
 
 def log_tail(invocation: Invocation, before: bytes, written: bytes, measured: Measured) -> bytes:
@@ -76,11 +107,8 @@ def log_tail(invocation: Invocation, before: bytes, written: bytes, measured: Me
     if invocation.configuration.logging.is_json:
         text = before + start_event(invocation) + written + end_events(invocation, measured)
     else:
-        start = f"START RequestId: {invocation.request_id} Version: {invocation.configuration.version}\n"
-        report = _wire.format_report(
-            invocation.request_id, report_of(invocation, measured), status=status_of(measured.failure)
-        )
-        text = before + start.encode() + written + f"END RequestId: {invocation.request_id}\n{report}".encode()
+        start, end = "".join(started(invocation).texts()), "".join(ended(invocation, measured).texts())
+        text = before + start.encode() + written + end.encode()
     return text[-_wire.LOG_TAIL_LIMIT :]
 
 

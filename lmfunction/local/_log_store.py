@@ -9,9 +9,7 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
-
-from lmfunction import _wire
+from typing import Final, NamedTuple, Protocol
 
 _BYTES_KEPT: Final = 2_097_152  # of each log group
 _ENTRY_BYTES: Final = 200  # what an entry takes beside its text
@@ -21,28 +19,11 @@ _TRACEBACK: Final = "Traceback (most recent call last):"
 _ERROR: Final = "[ERROR]"
 
 
-class Started(NamedTuple):
-    """What a START line says."""
-
-    request_id: str
-    version: str
+class Lines(Protocol):
+    """An entry that becomes text when somebody reads it."""
 
     def texts(self) -> tuple[str, ...]:
-        """The line."""
-        return (f"START RequestId: {self.request_id} Version: {self.version}\n",)
-
-
-class Ended(NamedTuple):
-    """What END and REPORT say; `status` is how REPORT ends when the runtime has failed."""
-
-    request_id: str
-    report: _wire.Report
-    status: str = ""
-
-    def texts(self) -> tuple[str, ...]:
-        """The two lines."""
-        report = _wire.format_report(self.request_id, self.report, status=self.status)
-        return (f"END RequestId: {self.request_id}\n", report)
+        """Its lines, each an event of its own."""
 
 
 class Event(NamedTuple):
@@ -55,22 +36,13 @@ class Event(NamedTuple):
     text: str
 
 
-class _Entry:
-    __slots__ = ("content", "number", "stream", "time_ms")
+# Number, ms since 1970, stream and content: a plain tuple, since each invocation makes two.
+_Entry = tuple[int, int, str, str | Lines]
 
-    def __init__(self, number: int, time_ms: int, stream: str, content: str | Started | Ended) -> None:
-        self.number = number
-        self.time_ms = time_ms
-        self.stream = stream
-        self.content = content
 
-    def size(self) -> int:
-        return _ENTRY_BYTES + (len(self.content) if isinstance(self.content, str) else 0)
-
-    def events(self) -> Iterator[Event]:
-        texts = (self.content,) if isinstance(self.content, str) else self.content.texts()
-        for part, text in enumerate(texts):
-            yield Event(self.number, part, self.time_ms, self.stream, text)
+def _size(entry: _Entry) -> int:
+    content = entry[3]
+    return _ENTRY_BYTES + len(content) if isinstance(content, str) else _ENTRY_BYTES
 
 
 class Log:
@@ -86,25 +58,29 @@ class Log:
 
     def events(self) -> Iterator[Event]:
         """The events that are kept, oldest first."""
-        for entry in self._entries:
-            yield from entry.events()
+        for number, time_ms, stream, content in self._entries:
+            texts = (content,) if isinstance(content, str) else content.texts()
+            for part, text in enumerate(texts):
+                yield Event(number, part, time_ms, stream, text)
 
-    def add(self, stream: str, content: str | Started | Ended) -> None:
+    def add(self, stream: str, content: str | Lines) -> None:
         """Appends an entry, and forgets the oldest beyond what is kept."""
-        entry = _Entry(next(self._numbers), int(self._clock() * 1000), stream, content)
+        entry = (next(self._numbers), int(self._clock() * 1000), stream, content)
         self._entries.append(entry)
-        self.stored_bytes += entry.size()
+        self.stored_bytes += _size(entry)
         while self.stored_bytes > _BYTES_KEPT and len(self._entries) > 1:
-            self.stored_bytes -= self._entries.popleft().size()
+            self.stored_bytes -= _size(self._entries.popleft())
 
     def continues(self, stream: str, text: str) -> bool:
         """Adds `text` to the error whose traceback it is, as CloudWatch has both in one event; False: there is none."""
-        last = self._entries[-1] if self._entries else None
-        if last is None or last.stream != stream or not isinstance(last.content, str):
+        if not self._entries:
             return False
-        if not last.content.startswith(_ERROR) or len(last.content) > _LONGEST_LINE:
+        number, time_ms, of_stream, content = self._entries[-1]
+        if of_stream != stream or not isinstance(content, str):
             return False
-        last.content += text
+        if not content.startswith(_ERROR) or len(content) > _LONGEST_LINE:
+            return False
+        self._entries[-1] = (number, time_ms, stream, content + text)
         self.stored_bytes += len(text)
         return True
 
@@ -117,9 +93,9 @@ class Stream:
         self._log_of = log_of
         self._rest = b""
 
-    def start(self, request_id: str, version: str) -> None:
-        """An invocation begins."""
-        self._log_of().add(self.name, Started(request_id, version))
+    def add(self, lines: Lines) -> None:
+        """Takes what Lambda itself says."""
+        self._log_of().add(self.name, lines)
 
     def write(self, data: bytes) -> None:
         """Takes what was written; a line without its end waits for the rest."""
@@ -134,11 +110,6 @@ class Stream:
         if self._rest:
             self._line(self._rest)
             self._rest = b""
-
-    def end(self, request_id: str, report: _wire.Report, status: str = "") -> None:
-        """An invocation has ended, and with it its last line."""
-        self.flush()
-        self._log_of().add(self.name, Ended(request_id, report, status))
 
     def _line(self, data: bytes) -> None:
         text = data.decode("utf-8", "replace") + "\n"
