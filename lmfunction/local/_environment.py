@@ -346,7 +346,7 @@ class Environment:
         self._invocation, self._handed_over, self._logged = None, False, False
         self._init_ms, self._init_log, self._failure = None, b"", ""
         self._on_free(self)
-        invocation.done(Outcome(payload, error, tail, duration_ms, measured.memory_mb, measured.init_ms))
+        invocation.done(invocation, Outcome(payload, error, tail, duration_ms, measured.memory_mb, measured.init_ms))
 
     def _truncate(self, response: StreamedResponse) -> None:
         """The process goes on, and has broken its answer off."""

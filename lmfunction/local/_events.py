@@ -238,7 +238,7 @@ class EventQueue:
             configuration,
             event.arn,
             event.body,
-            done=lambda outcome: self._attempted(event, invocation, outcome),
+            done=lambda invocation, outcome: self._attempted(event, invocation, outcome),
             trace_id=event.trace_id,
             tenant_id=event.tenant_id,
         )

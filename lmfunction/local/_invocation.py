@@ -36,8 +36,9 @@ class Receiver(Protocol):
 
 @dataclass(slots=True)
 class Invocation:
-    """One event for one version of a function. `done` is called once, with the outcome.
+    """One event for one version of a function. `done` is called once, with this and the outcome.
 
+    What `done` holds must not hold this: the event would stay in memory until the garbage collector comes by.
     `client_context` is JSON text in one line, ready for the Runtime API's header. `receiver` takes what the function
     streams; without one it is collected into the outcome's payload.
     """
@@ -46,7 +47,7 @@ class Invocation:
     configuration: Configuration
     arn: str
     event: bytes
-    done: Callable[[Outcome], None]
+    done: Callable[[Invocation, Outcome], None]
     trace_id: str = ""
     client_context: str = ""
     tenant_id: str = ""

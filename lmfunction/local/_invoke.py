@@ -125,16 +125,17 @@ class Invoke:
         self._run(invocation, reply, streams=streams)
 
     def _run(self, invocation: Invocation, reply: Callable[[Answer], None], *, streams: bool) -> None:
-        stream = invocation.receiver = StreamAnswer(invocation, reply) if streams else None
-
-        def done(outcome: Outcome) -> None:
-            if stream is None:
-                reply(_answer_of(invocation, outcome))
-            else:
+        def done(invocation: Invocation, outcome: Outcome) -> None:
+            stream, invocation.receiver = invocation.receiver, None
+            if isinstance(stream, StreamAnswer):
                 stream.finish(outcome)
+            else:
+                reply(_answer_of(invocation, outcome))
             self._told(invocation, "RequestResponse", outcome)
 
         invocation.done = done
+        if streams:
+            invocation.receiver = StreamAnswer(invocation, reply)
         reason = self._fleet.run(invocation)
         if reason is not None:
             raise RefusedError(throttled(reason))
@@ -204,7 +205,7 @@ def find_function(functions: Functions, address: Address) -> Function:
     return function
 
 
-def _ignore(outcome: Outcome) -> None:
+def _ignore(invocation: Invocation, outcome: Outcome) -> None:
     """Stands in until the invocation has somebody who waits for it."""
 
 

@@ -130,7 +130,7 @@ class World:
         def end() -> None:
             self.running -= 1
             self.queue.pump()
-            invocation.done(Outcome(b'"fine"') if ok else Outcome(FAILED, UNHANDLED))
+            invocation.done(invocation, Outcome(b'"fine"') if ok else Outcome(FAILED, UNHANDLED))
 
         self.time.later(TAKES, end)
         return None
@@ -140,7 +140,7 @@ class World:
         assert function is not None
         arn = self.functions.arn(name, qualifier)
         trace = "Root=1-0-0;Lineage=1:0123abcd:0"
-        invocation = Invocation(request_id, function.latest, arn, body, done=lambda o: None, trace_id=trace)
+        invocation = Invocation(request_id, function.latest, arn, body, done=lambda i, o: None, trace_id=trace)
         return self.queue.put(invocation, qualifier, lambda stored: None)
 
     def records(self) -> list[list[Any]]:
@@ -270,7 +270,7 @@ def test_what_cannot_be_stored_is_not_accepted() -> None:
     heard: list[bool] = []
     function = world.functions.get("f")
     assert function is not None
-    invocation = Invocation("id", function.latest, "arn", b"{}", done=lambda o: None)
+    invocation = Invocation("id", function.latest, "arn", b"{}", done=lambda i, o: None)
     assert world.queue.put(invocation, None, heard.append)
     world.time.run()
     assert (heard, world.started) == ([False], [])

@@ -30,7 +30,7 @@ class Sandbox:
         configuration = Configuration("f", "arn:f", Path(), "a.b")
         api.hand_over(
             Invocation(
-                ID.format(self.count), configuration, "arn:f", b'{"n":%d}' % self.count, done=lambda outcome: None
+                ID.format(self.count), configuration, "arn:f", b'{"n":%d}' % self.count, done=lambda invocation, outcome: None
             )
         )
 
