@@ -18,7 +18,7 @@ from lmfunction.local._settings import Settings
 
 
 def invocation() -> Invocation:
-    return Invocation("id", Configuration("f", "arn", Path(), "a.b"), "arn", b"{}", done=lambda invocation, outcome: None)
+    return Invocation("id", Configuration("f", "arn", Path(), "a.b"), "arn", b"{}", done=lambda i, o: None)
 
 
 def test_settings_travel_as_json() -> None:

@@ -29,9 +29,7 @@ class Sandbox:
         self.count += 1
         configuration = Configuration("f", "arn:f", Path(), "a.b")
         api.hand_over(
-            Invocation(
-                ID.format(self.count), configuration, "arn:f", b'{"n":%d}' % self.count, done=lambda invocation, outcome: None
-            )
+            Invocation(ID.format(self.count), configuration, "arn:f", b'{"n":%d}' % self.count, done=lambda i, o: None)
         )
 
     def process_responds(self, request_id: str, payload: bytes, *, error: bool, oversized: bool) -> bool:
