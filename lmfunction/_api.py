@@ -33,10 +33,16 @@ def invoke_lm(
     force: bool = UNSET,  # type: ignore[assignment]
     input_object: Any = UNSET,
     throttle_limit: int = UNSET,  # type: ignore[assignment]
+    tolerated_failure_percent: float = UNSET,  # type: ignore[assignment]
+    delivery: str = UNSET,  # type: ignore[assignment]
+    out_file: Any = UNSET,
+    skip_invalid: bool = UNSET,  # type: ignore[assignment]
     journal: str = UNSET,  # type: ignore[assignment]
     resume: bool = UNSET,  # type: ignore[assignment]
     on_unknown: str = UNSET,  # type: ignore[assignment]
     item_key: str = UNSET,  # type: ignore[assignment]
+    engine: Any = UNSET,
+    share_credential: bool = UNSET,  # type: ignore[assignment]
     timeout_sec: float = UNSET,  # type: ignore[assignment]
     once_key: str = UNSET,  # type: ignore[assignment]
     allow_duplicate_keys: bool = UNSET,  # type: ignore[assignment]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from lmfunction._bulk_result import BulkResult, Item
+from lmfunction._dask_cluster import Cluster, cluster_of
 from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._failure_guard import FailureGuard
@@ -44,13 +45,16 @@ _UNTOLD: Final = 0.3  # seconds of them that need no word
 @dataclass(frozen=True)
 class Terms:
     """How a run is made: calls under way at most, whether what may have run is sent again, the percentage that may
-    fail (None: ErrorAction decides), and the file that takes the results.
+    fail (None: ErrorAction decides), the file that takes the results, and the Dask cluster that sends (as -Engine names
+    it), with this process's credentials when they are shared.
     """
 
     limit: int = 10
     at_least_once: bool = False
     tolerated: float | None = None
     out_file: pathlib.Path | None = None
+    engine: Any = None
+    share_credential: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def ready_many(
     objects, batch = surveyed(objects, watch.total, bind, engine, door)
     if behind is not None and watch.total is None:
         objects = consented_by_the_first(objects, batch, bind, engine, door)
-    kept = None if batch.dry else open_run(bind, engine, door)
+    kept, cluster = (None, None) if batch.dry else _opened(terms, bind, engine, door)
     run = BulkResult(
         lambda again: invoke_many(
             again,
@@ -119,7 +123,8 @@ def ready_many(
     )
     name = " ".join(str(bind.values.get(part)) for part in ("FunctionName", "EndpointUrl", "ProfileName"))
     own = behind or door
-    senders = Senders(engine, own, terms.limit, Delivery(terms.at_least_once, kept), name)
+    delivery = Delivery(terms.at_least_once, kept, cluster, terms.share_credential)
+    senders = Senders(engine, own, terms.limit, delivery, name)
     feeding = Feeding(run, senders, bind, engine, own, on_result, batch, FailureGuard(terms.tolerated), kept)
     ready = ManyCalls(feeding, own, watch, engine.policy.clock)
     if kept is None:
@@ -128,6 +133,17 @@ def ready_many(
         source = None if stored else iter(objects)
         ready.begin(lambda: begun(kept, run, source, watch.total, bind, engine))
     return ready
+
+
+def _opened(terms: Terms, bind: Binding, engine: Engine, door: Door) -> tuple[KeptRun | None, Cluster | None]:
+    """The run with its journal and the cluster that sends, where the line asks for them."""
+    cluster = cluster_of(terms.engine)
+    try:
+        return open_run(bind, engine, door), cluster
+    except BaseException:
+        if cluster is not None:
+            cluster.close()
+        raise
 
 
 class ManyCalls:

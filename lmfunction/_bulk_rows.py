@@ -41,6 +41,24 @@ MANY: Final = (
         by_name=False,
     ),
 )
+CLUSTER: Final = (
+    Parameter(
+        "Engine",
+        Kind.LITERAL,
+        "Who sends many calls: local this process; dask the workers of the Dask cluster whose Client was made here; or "
+        "that of a Client ($client), or of a scheduler's address. Needs -Journal, which stays here.",
+        default="local",
+        rank=Rank.OURS,
+        by_name=False,
+    ),
+    Parameter(
+        "ShareCredential",
+        Kind.SWITCH,
+        "With -Engine: send this line's credentials to the workers, which sign with their own else.",
+        rank=Rank.OURS,
+        by_name=False,
+    ),
+)
 JOURNALING: Final = (
     Parameter(
         "Journal",
@@ -62,7 +80,7 @@ JOURNALING: Final = (
         "With -Resume: what becomes of items that may have run. Ask leaves them where nobody answers; Resend needs "
         "-Delivery AtLeastOnce, or a DurableExecutionName in each object.",
         choices=("Ask", "Skip", "Resend"),
-        default="Ask, or Resend with AtLeastOnce",
+        default="Ask; Resend with AtLeastOnce",
         rank=Rank.OURS,
         by_name=False,
     ),

@@ -30,10 +30,11 @@ class Sendable(Protocol):
 
 
 class Job(NamedTuple):
-    """What to send and where its answer goes."""
+    """What to send and where its answer goes. `counts` unless its end says nothing of how other calls would end."""
 
     item: Item
     call: Sendable
+    counts: bool = True
 
 
 class _Abandoned(Exception):  # noqa: N818 - ends a wait between two tries, nobody sees it

@@ -180,13 +180,14 @@ class Feeding:
                 if result.function_error is None:
                     self.guard.ended(Outcome.OK)
                     continue
-            self._count_failure(item, job.call.error_action(self._door))
+            self._count_failure(item, job.call.error_action(self._door), counts=job.counts)
             # An object that is refused here takes no others with it; a call that failed does.
             if self.guard.tripped or self.stopped_by is not None:
                 self.senders.stop_sending()
 
-    def _count_failure(self, item: Item, action: str) -> None:
+    def _count_failure(self, item: Item, action: str, *, counts: bool = True) -> None:
         self.failed += 1
-        self.guard.ended(item.outcome)
+        if counts:
+            self.guard.ended(item.outcome)
         if action == "Stop" and self.guard.tolerated is None and self.stopped_by is None:
             self.stopped_by = item

@@ -116,6 +116,10 @@ class HttpEngine:
         self._open -= len(found)
         return found
 
+    def was_lost(self, seq: int) -> bool:
+        """Whether an item was lost with its sender; one that sends here is not."""
+        return False
+
     def wait(self, seconds: float) -> None:
         """Waits until there is something to take or to hand over, at most so long."""
         self._bell.wait(seconds)

@@ -24,7 +24,7 @@ from lmfunction import _lease
 from lmfunction._journal_file import Database, Mark, as_error, opened_to_read, telling
 from lmfunction._journal_rows import Totals
 from lmfunction._lease import Lease, Times
-from lmfunction._ledger import Committed, Entry, Settlement
+from lmfunction._ledger import HANDED_OVER, Committed, Entry, Settlement
 from lmfunction._run_binding import Digest, refuse_duplicates
 from lmfunction.errors import JournalError, LMError
 
@@ -312,7 +312,9 @@ class Journal:
     def _status(self) -> str:
         complete = self.totals.source_count is not None
         left = self._database.execute(
-            "SELECT (SELECT COUNT(*) FROM item) - (SELECT COUNT(DISTINCT place >> 20) FROM outcome WHERE final)"
+            "SELECT (SELECT COUNT(*) FROM item)"
+            " - (SELECT COUNT(DISTINCT place >> 20) FROM outcome WHERE final AND outcome != ?)",
+            (HANDED_OVER,),
         ).fetchone()[0]
         return "finished" if complete and not left and self._failed is None else "stopped"
 

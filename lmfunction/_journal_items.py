@@ -11,12 +11,13 @@ from typing import Any, Final, overload
 
 from lmfunction._bulk_result import Item
 from lmfunction._kept_run import PAGE, KeptRun
-from lmfunction._ledger import Entry, Settlement
+from lmfunction._ledger import HANDED_OVER, Entry, Settlement
 from lmfunction._model import InvokeResult, Outcome
 from lmfunction._run_items import Kept
 
 _OUTCOMES: Final = tuple(Outcome)
 _CODES: Final = {outcome.value: code for code, outcome in enumerate(_OUTCOMES)}
+_CODES[HANDED_OVER] = _CODES[Outcome.UNKNOWN]
 _OPEN: Final = 255
 _NONE: Final = float("nan")
 

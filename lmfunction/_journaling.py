@@ -21,7 +21,7 @@ from lmfunction._journal_file import opened_to_read
 from lmfunction._journal_items import JournalItems
 from lmfunction._journal_rows import recall
 from lmfunction._kept_run import PAGE, KeptRun, OnUnknown, Wish, keep_run
-from lmfunction._ledger import Entry, Settlement
+from lmfunction._ledger import HANDED_OVER, Entry, Settlement
 from lmfunction._model import Attempt, InvokeResult, Outcome
 from lmfunction._names import parse_function_name
 from lmfunction._request import InvokeRequest, Target
@@ -176,7 +176,7 @@ class Requests:
         if settled is not None and settled.outcome in _ANSWERED:
             item.result = self._result(entry, settled)
         elif settled is not None:
-            item.error = _error(settled)
+            item.error = error_of(settled)
         return item
 
     def _result(self, entry: Entry, settled: Settlement) -> InvokeResult:
@@ -235,7 +235,8 @@ def _settled(item: Item) -> Settlement:
     )
 
 
-def _error(settled: Settlement) -> LMError:
+def error_of(settled: Settlement) -> LMError:
+    """The error of an item that ended without an answer."""
     told = settled.reason or settled.code or settled.outcome
     if settled.http:
         return ServiceError(
@@ -249,7 +250,7 @@ def _error(settled: Settlement) -> LMError:
     return TransportError(
         told,
         sent=_SENT.get(settled.outcome),
-        outcome=settled.outcome,
+        outcome="UNKNOWN" if settled.outcome == HANDED_OVER else settled.outcome,
         request_id=settled.request_id,
         attempts=settled.attempt,
     )

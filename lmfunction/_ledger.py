@@ -8,9 +8,12 @@ leaves with an intent and without a settlement may have run; nobody knows, and i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from lmfunction.errors import LMError
+
+# The outcome of an item that another service sends, until its result is known here. It is as good as an intent.
+HANDED_OVER: Final = "HANDED_OVER"
 
 
 class Entry(NamedTuple):

@@ -42,6 +42,15 @@ class Notices:
             self.door.tell("verbose", text)
 
 
+class WhatIf(str):
+    """A what-if message, which shows itself as text."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def check_assignable(arguments: Mapping[str, Any], door: Door) -> None:
     """Refuses -OutVariable and its kin at a door that has no variables."""
     for name in ("out_variable", "error_variable", "warning_variable", "variable"):

@@ -9,7 +9,7 @@ from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
 from lmfunction._gathered import gather
 from lmfunction._names import check_once_key
-from lmfunction._notices import assign, check_assignable
+from lmfunction._notices import WhatIf, assign, check_assignable
 from lmfunction._once import iso
 from lmfunction._once_store import INTENT, OnceStore, Stored
 from lmfunction._operators import wildcard
@@ -57,7 +57,7 @@ def clear_key(values: Mapping[str, Any], engine: Engine, door: Door) -> Any:
         hint = did_you_mean(key, [stored.key for stored in engine.once.find_all()])
         raise ParameterError(f"There is no key {shown}.{hint} Get-LMOnceKey lists them.", parameter="OnceKey")
     if arguments.get("what_if", door.what_if):
-        door.show(_WhatIf(f'What if: Performing the operation "Clear-LMOnceKey" on target "{shown}".'))
+        door.show(WhatIf(f'What if: Performing the operation "Clear-LMOnceKey" on target "{shown}".'))
         return NOTHING
     _confirm(arguments, shown, known, door)
     held = engine.once.hold(key)
@@ -96,12 +96,3 @@ def _record(stored: Stored, store: OnceStore) -> Record:
         "Pid": stored.pid,
     }
     return Record(_TYPE, {name: value for name, value in members.items() if value is not None}, title="OnceKey")
-
-
-class _WhatIf(str):
-    """A what-if message that shows itself as text."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)

@@ -19,7 +19,7 @@ from lmfunction._gathered import gather, is_dry
 from lmfunction._guards import FREE, clear, concerned, foresee
 from lmfunction._intent import Intent
 from lmfunction._names import FunctionName, parse_function_name
-from lmfunction._notices import Notices, assign, check_assignable
+from lmfunction._notices import Notices, WhatIf, assign, check_assignable
 from lmfunction._operation_calls import answer_selector
 from lmfunction._operation_requests import check_members, gathered_members
 from lmfunction._service import input_names, operation
@@ -62,7 +62,7 @@ def publish(values: Mapping[str, Any], engine: Engine, door: Door) -> Any:
         if place.profile.guarded:
             foresee(intent)
         scribe.what_if()
-        door.show(_WhatIf(f"What if: {what}"))
+        door.show(WhatIf(f"What if: {what}"))
         return NOTHING
     with scribe.refusals():
         clearance = clear(intent, arguments, engine, door) if concerned(place.profile, arguments) else FREE
@@ -126,15 +126,6 @@ def _size_of(wanted: Mapping[str, Any]) -> str:
     if "ZipFile" in code:
         return f"{len(code['ZipFile']):,} bytes of code"
     return "code from " + ", ".join(f"{k} {one_line(str(v), 80)}" for k, v in code.items())
-
-
-class _WhatIf(str):
-    """A what-if message that shows itself as text."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
 
 
 def _create_or_update(client: Any, name: str, wanted: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -33,6 +33,7 @@ class Binding:
     """What all items of a run have in common; None where each item says it, or nobody knows (the account).
 
     `settings` are the parameters of the line, by name, with which the run can be resumed: none of them is a secret.
+    `run_id` is that of the journal it was read from.
     """
 
     function: str | None = None
@@ -44,6 +45,7 @@ class Binding:
     delivery: str = "AtMostOnce"
     item_key: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    run_id: str = field(default="", compare=False)
 
     def differing(self, other: Binding) -> list[str]:
         """What differs in `other`, for people; an account counts where both are known."""
@@ -69,8 +71,8 @@ def read_binding(database: Database) -> Binding:
     if kept is None or kept != _sum(tuple(values)):
         raise ValueError("what the run is bound to is not what was written")
     names = [found.name for found in fields(Binding)]
-    *bound, settings = values[3:]
-    return Binding(**dict(zip(names, [*bound, json.loads(settings)], strict=True)))
+    run_id, _, _, *bound, settings = values
+    return Binding(**dict(zip(names, [*bound, json.loads(settings), run_id], strict=True)))
 
 
 class Digest:

@@ -65,6 +65,10 @@ def _runs(cmdlet: Cmdlet) -> Runner:
     def run_it(values: Mapping[str, Any], engine: Engine, door: Door, on_result: OnResult) -> Any:
         if cmdlet.name == "Resume-LMRun":
             return _stages.resume(cmdlet, values, engine, door, on_result)
+        if cmdlet.name == "Import-LMRun" or "StepFunctions" in values:
+            from lmfunction._run_transfer import run_transfer
+
+            return run_transfer(cmdlet, values, engine, door)
         from lmfunction._run_reading import export_run, get_runs
 
         return (export_run if cmdlet.name == "Export-LMRun" else get_runs)(cmdlet, values, engine, door)

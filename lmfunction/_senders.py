@@ -15,6 +15,8 @@ from lmfunction._bulk_result import Item
 from lmfunction._cmdlets import Call
 from lmfunction._connection import Place
 from lmfunction._crew import Crew, Job
+from lmfunction._dask_cluster import Cluster
+from lmfunction._dask_engine import DaskEngine, task_of
 from lmfunction._dispatch import scribe_of
 from lmfunction._door import Door
 from lmfunction._engine import Engine
@@ -28,7 +30,7 @@ from lmfunction._sending import Address, Head, Sending, head_of
 from lmfunction._signing import Signer, SigningKey
 from lmfunction._traffic import NO_SUCCESS, Memory, Traffic
 from lmfunction._transport import Transport
-from lmfunction.errors import LMError
+from lmfunction.errors import LMError, ParameterError
 
 _RENEWALS: Final = 3  # in a row without a success
 _MEMORY: Final = Memory(time.monotonic)
@@ -36,10 +38,12 @@ _MEMORY: Final = Memory(time.monotonic)
 
 @dataclass(frozen=True)
 class Delivery:
-    """How a run's calls are delivered: whether what may have run is sent again, and where it is written down."""
+    """How a run's calls are delivered: whether what may have run is sent again, where it is written down, who sends."""
 
     at_least_once: bool = False
     kept: KeptRun | None = None
+    cluster: Cluster | None = None  # whose workers send
+    share_credential: bool = False  # with the workers
 
 
 @dataclass
@@ -81,7 +85,7 @@ class Senders:
         self.delivery = delivery
         self.name = name  # of what the window is remembered for
         self.crew = Crew(engine, limit)
-        self.wired: HttpEngine | None = None
+        self.wired: HttpEngine | DaskEngine | None = None
         self.common: CommonReceipt | None = None
         self.refused: LMError | None = None  # why nothing more can be sent: credentials that expired, a fault of ours
         self._ways: dict[int, _Way] = {}  # by the identity of their transports, which are held for that
@@ -128,6 +132,8 @@ class Senders:
             return
         try:
             way = self._way(call.plan.place)
+            if self.delivery.cluster is not None:
+                self._check_for_cluster(call, way)
         except LMError:
             return  # told of the call itself
         if way.line is not None:
@@ -146,11 +152,14 @@ class Senders:
     def send(self, item: Item, call: Call, *, stops: bool) -> None:
         """Takes a call."""
         plan = call.plan
-        if self.engine.hooks is not None or plan.once_key is not None:
+        clustered = self.delivery.cluster is not None
+        if (self.engine.hooks is not None or plan.once_key is not None) and not clustered:
             self._send_by_crew(item, call)
             return
         try:
             way = self._way(plan.place)
+            if clustered:
+                self._check_for_cluster(call, way)
             if way.line is None:
                 self._send_by_crew(item, call)
                 return
@@ -179,11 +188,7 @@ class Senders:
                     self._ended.append(Job(sending.item, self.common.call))
                 batch = [sending for sending in batch if sending.call is not self.common]
         if self.wired is None:
-            policy = self.engine.policy
-            traffic = Traffic(self.limit, policy.random, policy.clock(), _MEMORY.recall(self.name))
-            kept = self.delivery.kept
-            ledger = None if kept is None else kept.journal
-            self.wired = HttpEngine(traffic, policy, ledger=ledger, at_least_once=self.delivery.at_least_once)
+            self.wired = self._engine_of(batch[0])
         self.wired.submit(batch)
 
     def take(self) -> list[Job]:
@@ -200,7 +205,7 @@ class Senders:
             else:
                 item.error = sending.error
                 receipt.failed(sending.error, sending)
-            ended.append(Job(item, receipt.call))
+            ended.append(Job(item, receipt.call, not self.wired.was_lost(item.index)))
         self.refused = self.refused or self.wired.failure
         if self.common is not None:
             self.common.write_down()
@@ -232,11 +237,50 @@ class Senders:
     def dismiss(self) -> None:
         """Lets everybody go; what is under way is heard of no more."""
         self.crew.dismiss()
+        if self.wired is None and self.delivery.cluster is not None:
+            self.delivery.cluster.close()
         if self.wired is not None:
             self.wired.abandon()
             _MEMORY.keep(self.name, self.wired.traffic.window)
         if self.common is not None:
             self.common.close()
+
+    def _engine_of(self, first: Sending) -> HttpEngine | DaskEngine:
+        policy, delivery = self.engine.policy, self.delivery
+        traffic = Traffic(self.limit, policy.random, policy.clock(), _MEMORY.recall(self.name))
+        ledger = None if delivery.kept is None else delivery.kept.journal
+        if delivery.cluster is None:
+            return HttpEngine(traffic, policy, ledger=ledger, at_least_once=delivery.at_least_once)
+        assert ledger is not None
+        (way,) = self._ways.values()
+        plan = first.call.call.plan
+        shared = delivery.share_credential or way.place.embedded
+        task = task_of(way.transport, plan.known_account, way.key.credential if shared and way.key else None)
+        return DaskEngine(delivery.cluster, task, traffic, ledger, self.door, at_least_once=delivery.at_least_once)
+
+    def _check_for_cluster(self, call: Call, way: _Way) -> None:
+        """Raises ParameterError for a call that the workers of a cluster cannot make as it would be made here."""
+        cluster, place = self.delivery.cluster, way.place
+        assert cluster is not None
+        if self.engine.hooks is not None:
+            raise ParameterError("Engine: hooks run in this process alone; leave them out.", parameter="Engine")
+        if len(self._ways) > 1:
+            raise ParameterError("Engine: all items of a run on a cluster go to one place.", parameter="Engine")
+        if call.plan.request.context_slots or call.plan.request.payload_slots:
+            raise ParameterError("Engine: secrets that are looked up here are not sent to workers.", parameter="Engine")
+        if way.line is None:
+            raise ParameterError(f"Engine: {way.reason}, so that only boto3 can send.", parameter="Engine")
+        if place.connection.credential is not None and not (self.delivery.share_credential or place.embedded):
+            raise ParameterError(
+                "Engine: workers sign with their own credentials. Those of this line would have to be sent to them, "
+                "which -ShareCredential allows.",
+                parameter="Engine",
+            )
+        if self.delivery.share_credential and not cluster.is_private:
+            raise ParameterError(
+                "ShareCredential: the connection to the cluster is not encrypted; use a scheduler with tls://.",
+                parameter="ShareCredential",
+            )
 
     def _send_by_crew(self, item: Item, call: Call) -> None:
         kept = self.delivery.kept

@@ -306,7 +306,7 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
     return run([_source(values, door)], [stage])
 
 
-_FOR_MANY: Final = frozenset(["Journal", "OutFile", "SkipInvalid"])
+_FOR_MANY: Final = frozenset(["Journal", "OutFile", "SkipInvalid", "Engine", "ShareCredential"])
 
 
 def _source(values: Mapping[str, Any], door: Door) -> Any:
@@ -324,12 +324,20 @@ def _source(values: Mapping[str, Any], door: Door) -> Any:
 
 def _terms(arguments: Mapping[str, Any]) -> Terms:
     """How the line wants its calls made."""
-    out_file = arguments.get("out_file")
+    out_file, engine = arguments.get("out_file"), arguments.get("engine", "local")
+    if not (isinstance(engine, str) and engine == "local") and not arguments.get("journal"):
+        raise ParameterError(
+            "Engine needs -Journal: what a cluster sends is written down before it is sent.", parameter="Engine"
+        )
+    if arguments.get("share_credential") and isinstance(engine, str) and engine == "local":
+        raise ParameterError("ShareCredential is for -Engine: nothing is sent to workers.", parameter="ShareCredential")
     return Terms(
         arguments.get("throttle_limit", 10),
         arguments.get("delivery") == "AtLeastOnce",
         arguments.get("tolerated_failure_percent"),
         pathlib.Path(out_file).expanduser() if out_file is not None else None,
+        engine,
+        bool(arguments.get("share_credential")),
     )
 
 

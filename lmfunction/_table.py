@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from lmfunction import _wire
-from lmfunction._bulk_rows import JOURNALING, MANY
+from lmfunction._bulk_rows import CLUSTER, JOURNALING, MANY
 from lmfunction._common_rows import COMMON, CONNECTION, FORCE
 from lmfunction._help_row import GET_HELP
 from lmfunction._local_rows import LOCAL
@@ -101,6 +101,7 @@ _INVOKE: Final = (
     ),
     *MANY,
     *JOURNALING,
+    *CLUSTER,
     Parameter(
         "TimeoutSec",
         Kind.SECONDS,
@@ -331,7 +332,7 @@ def _run_cmdlet(name: str) -> LazyCmdlet:
 
 
 # The cmdlets for runs that have a journal.
-RUN_CMDLETS: Final = tuple(_run_cmdlet(f"{verb}-LMRun") for verb in ("Get", "Resume", "Export"))
+RUN_CMDLETS: Final = tuple(_run_cmdlet(f"{verb}-LMRun") for verb in ("Get", "Resume", "Export", "Import"))
 CMDLETS: Final[tuple[Cmdlet, ...]] = (
     *_OWN,
     *(_lazy(name, operation) for name, operation in OPERATIONS.items() if name not in (c.name for c in _OWN)),

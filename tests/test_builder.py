@@ -40,6 +40,7 @@ SAMPLES: dict[Kind, Any] = {
     Kind.NUMBER: 1.5,
     Kind.FILE: "file.json",
     Kind.EXPRESSION: "a.b",
+    Kind.LITERAL: "local",
 }
 
 

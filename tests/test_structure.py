@@ -17,7 +17,10 @@ PACKAGE = Path(lm.__file__).parent
 SHELVES = yaml.safe_load((Path(__file__).parent / "layers.yaml").read_text())
 SHELF_OF = {room: index for index, shelf in enumerate(SHELVES) for room in shelf}
 # __init__ names the public homes as text; `__version__` alone is read from below.
-VERSION_ONLY = {(room, "__init__") for room in ("_audit_record", "_boto", "_journaling", "_terminal")}
+VERSION_ONLY = {
+    (room, "__init__")
+    for room in ("_audit_record", "_boto", "_dask_engine", "_dask_sender", "_journaling", "_terminal")
+}
 
 
 def room_of(path: Path) -> str:
@@ -80,6 +83,7 @@ def test_every_room_exists() -> None:
         ("IPython", {"_magics", "_matcher"}),
         ("traitlets", {"_magics"}),
         ("pandas", {"_model", "_bulk_result", "_measurement"}),
+        ("distributed", {"_dask_cluster", "_dask_post", "_dask_sender"}),
         ("matplotlib", {"_measurement_plot"}),
         ("jmespath", {"_select"}),
         ("xonsh", {"xontrib"}),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 import os
 import re
 import shutil
@@ -28,7 +30,10 @@ from lmfunction._grammar import Value, parse_line
 from lmfunction._help import examples_of
 from lmfunction._help_texts import TEXTS
 from lmfunction._jsonable import jsonable
+from lmfunction._ledger import Entry
 from lmfunction._params import Cmdlet
+from lmfunction._run_binding import Binding
+from lmfunction._run_opening import begin
 from lmfunction._scope import Scope
 from lmfunction._select import search
 from lmfunction._table import CMDLETS, OPERATIONS, RUN_CMDLETS, find_cmdlet
@@ -83,6 +88,21 @@ class Screen:
             ask=self.ask,
             ask_secret=lambda _: "not-a-secret-but-forty-characters-long-xx",
             assign=self.names.__setitem__,
+        )
+
+
+def _begin_overnight(*, handed_over: bool) -> None:
+    """A run of two items that were not sent; or were handed over, with the report of their end in `results`."""
+    journal = begin("overnight.db", Binding("orders", region="eu-west-1")).journal
+    journal.register([Entry(n, str(n), hashlib.sha256(b"{}").digest(), b"{}") for n in range(2)])
+    journal.close()
+    if handed_over:
+        lm.export_lm_run("overnight.db", step_functions="overnight", bucket="my-bucket")
+        items = json.loads(Path("overnight/items.json").read_text("utf-8"))
+        output = json.dumps({"StatusCode": 200, "Payload": {"status": "ok"}})
+        Path("results").mkdir()
+        Path("results/SUCCEEDED_0.json").write_text(
+            json.dumps([{"Status": "SUCCEEDED", "Input": json.dumps(item), "Output": output} for item in items])
         )
 
 
@@ -250,7 +270,9 @@ def place(
             (folder / "lmfunction" / "profiles" / "staging.yaml").write_text(f"region: us-east-1\nendpoint: {moto}\n")
         if cmdlet.name == "Set-AWSCredential":
             (folder / "lmfunction" / "profiles" / "staging.yaml").write_text("region: us-east-1\naws_profile: ops\n")
-        if cmdlet in RUN_CMDLETS:
+        if "overnight.db" in line:
+            _begin_overnight(handed_over="StepFunctions " not in line)
+        elif cmdlet in RUN_CMDLETS:
             shared.invoke_lm("hello", input_object=[{"name": "Ada"}, {"name": "Bob"}], journal="retry.db")
         if cmdlet.name == "Clear-LMOnceKey":
             shared.invoke_lm("orders", once_key="restart-2026-11-20")
