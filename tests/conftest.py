@@ -74,6 +74,14 @@ def _restored_environment(_clean_environment: None) -> Iterator[None]:
         os.environ.update(kept)
 
 
+@pytest.fixture(autouse=True)
+def _moto_answers_nothing_of_ours() -> None:
+    """Moto serves some tests from a process or a thread; to be imported is enough for it to listen to all of boto3."""
+    handlers = sys.modules.get("botocore.handlers")
+    if handlers is not None:
+        handlers.BUILTIN_HANDLERS[:] = [each for each in handlers.BUILTIN_HANDLERS if each[0] != "before-send"]
+
+
 @pytest.fixture(scope="session")
 def faults() -> ModuleType:
     """The module `faults.py`: a server whose answers go wrong. (Importlib mode puts no folder on the path.)"""

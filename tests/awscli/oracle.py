@@ -16,10 +16,10 @@ import os
 import sys
 from typing import Any
 
+from awscli.clidriver import create_clidriver  # which tells botocore by the environment where its data is
+
 
 def _driver() -> Any:
-    from awscli.clidriver import create_clidriver
-
     return create_clidriver()
 
 
