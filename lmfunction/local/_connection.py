@@ -461,6 +461,7 @@ class ChunkedBody:
     def end(self) -> None:
         """Ends the body."""
         connection, self._connection = self._connection, None
+        self.on_room = _nothing  # whoever is to be called holds this body, as a rule
         if connection is not None:
             connection.end_chunks()
 

@@ -76,7 +76,7 @@ class RuntimeProcess:
         self._log_fd, log_end = os.pipe()
         life_end, self._life_fd = os.pipe()
         os.set_blocking(self._log_fd, False)
-        terminal = _has_terminal()
+        terminal = has_terminal()
         try:
             self._popen = subprocess.Popen(  # noqa: S603 - running functions is what this is for
                 [str(life_end) if word == LIFE else word for word in command.words],
@@ -198,7 +198,7 @@ class RuntimeProcess:
         self._on_exit(self._popen.returncode)
 
 
-def _has_terminal() -> bool:
+def has_terminal() -> bool:
     """Whether we have a terminal, which functions must not reach: they then get a session of their own.
 
     Else a group of their own is enough. Linux shares the processor out among sessions (sched_autogroup), and a server

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import socket
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -127,6 +130,32 @@ def test_children_of_a_handler_die_with_it(call: Any, deploy: Any, all_gone: Any
     _, answer = call(name, LogType="Tail")
     pid = int(answer["Log"].partition("child ")[2].split()[0])
     assert all_gone({pid})
+
+
+def test_functions_share_the_session_where_there_is_no_terminal(call: Any, deploy: Any) -> None:
+    """A function leads a group of its own, which is killed whole; the system shares the processor out by session."""
+    name = deploy(
+        "import os\ndef handler(event, context):\n"
+        "    return [os.getpgrp() == os.getpid(), os.getsid(0) == os.getsid(os.getppid())]\n"
+    )
+    assert call(name)[0] == [True, True]
+
+
+@pytest.mark.parametrize("has_one", [True, False])
+def test_a_terminal_is_noticed(has_one: bool) -> None:
+    """Where the server has a terminal, functions get a session without it."""
+    program = (
+        "import fcntl, sys, termios\nif sys.argv[1:]: fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+        "from lmfunction.local._process import has_terminal\nprint(has_terminal())\n"
+    )
+    leader, follower = pty.openpty()
+    try:
+        command = [sys.executable, "-c", program, *(["take it"] if has_one else [])]
+        said = subprocess.run(command, stdin=follower, capture_output=True, check=True, start_new_session=True)
+    finally:
+        os.close(leader)
+        os.close(follower)
+    assert said.stdout.decode().strip() == str(has_one)
 
 
 def test_a_child_that_outlives_the_process_does_not_hold_the_answer(call: Any, deploy: Any) -> None:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
+
+from lmfunction.local._connection import ChunkedBody
+from lmfunction.local._functions import Configuration, Function, Functions
+from lmfunction.local._http import Answer, Request
+from lmfunction.local._invocation import Invocation, Outcome
+from lmfunction.local._invoke import Invoke
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 ARN = "arn:aws:lambda:us-east-1:000000000000:function"
@@ -49,6 +59,31 @@ def test_large_event_and_result(client: Any) -> None:
     """5 MB go there and back."""
     body = json.dumps("x" * 5_000_000).encode()
     assert client.invoke(FunctionName="echo", Payload=body)["Payload"].read() == body
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_an_answered_invocation_is_let_go(streams: bool) -> None:
+    """An event of 5 MB goes with its answer, and does not wait for the garbage collector."""
+    functions = Functions("us-east-1", "000000000000")
+    functions.put(Function(Configuration("f", "arn:f", Path(), "a.b")))
+    running: list[Invocation] = []
+    fleet: Any = SimpleNamespace(run=running.append)
+    invoke = Invoke(functions, fleet, cast(Any, None), lambda invocation, kind, outcome: None)
+
+    def reply(answer: Answer) -> None:
+        if answer.stream is not None:
+            answer.stream(ChunkedBody(cast(Any, SimpleNamespace(closed=True))))
+
+    held = weakref.ref(reply)
+    gc.disable()
+    try:
+        invoke.answer("f", "", Request("POST", "/", {}, b"1"), reply, streams=streams)
+        running[0].done(running[0], Outcome(b"1"))
+        running.clear()
+        del reply
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_concurrent_calls_get_their_own_answers(client: Any) -> None:
