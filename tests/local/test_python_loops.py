@@ -172,7 +172,11 @@ def run_one(host: Host, configuration: Configuration, place: Path, event: bytes,
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         environment = Environment(host, configuration, place, init_seconds=10, on_free=lambda environment: None)
         request_id = "11111111-2222-4333-8444-555555555555"
-        invocation = Invocation(request_id, configuration, configuration.arn, event, outcome.set_result, **more)
+
+        def done(invocation: Invocation, result: Outcome) -> None:
+            outcome.set_result(result)
+
+        invocation = Invocation(request_id, configuration, configuration.arn, event, done, **more)
         environment.run(invocation)
         try:
             return await asyncio.wait_for(outcome, 20)
