@@ -31,7 +31,7 @@ from lmfunction.local._http import (
 
 _CHUNK_LINE_LIMIT: Final = 256
 _TRAILER_LIMIT: Final = 8_388_608  # Lambda's runtimes send an error object in it
-_FOREVER: Final = float("inf")
+FOREVER: Final = float("inf")
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _HEX: Final = re.compile(rb"[0-9a-fA-F]{1,15}")
 
@@ -92,7 +92,7 @@ class Connection(asyncio.Protocol):
     """One client's connection: requests are answered in order, one at a time. For a sink it is the `Flow`."""
 
     def __init__(self, listener: Listener) -> None:
-        self.deadline = _FOREVER
+        self.deadline = FOREVER
         self._listener = listener
         self._application = listener.application
         self._transport: asyncio.Transport | None = None
@@ -118,8 +118,10 @@ class Connection(asyncio.Protocol):
         """Accepts the connection, or refuses it when there are too many."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        # asyncio leaves it out for sockets that were made without naming the protocol.
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connected = transport.get_extra_info("socket")
+        if connected.family != socket.AF_UNIX:
+            # asyncio leaves it out for sockets that were made without naming the protocol.
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.deadline = time.monotonic() + self._listener.limits.head_seconds
         if not self._listener.opened(self):
             self._finish(plain(503, "Too many connections."))
@@ -175,7 +177,7 @@ class Connection(asyncio.Protocol):
         """Has the next reply go out behind the bytes `after`, to requests that were read elsewhere."""
         self._out.append(after)
         self._keep_alive = self._answering = True
-        self.deadline = _FOREVER
+        self.deadline = FOREVER
 
     @property
     def closed(self) -> bool:
@@ -218,7 +220,7 @@ class Connection(asyncio.Protocol):
         if not (self._read_chunks(request) if self._chunked else self._read_body(request)):
             return False
         self._request = None
-        self.deadline = _FOREVER
+        self.deadline = FOREVER
         self._answering = True
         if self._refusal is not None:
             self._reply(self._refusal)

@@ -43,7 +43,7 @@ from lmfunction.local._log_lines import (
 from lmfunction.local._memory_watch import MemoryWatch
 from lmfunction.local._process import RuntimeProcess
 from lmfunction.local._runtime_api import RuntimeApi
-from lmfunction.local._runtimes import StartError, command_of, start_fault
+from lmfunction.local._runtimes import CALLS, StartError, command_of, start_fault
 from lmfunction.local._streaming import StreamedResponse
 from lmfunction.local._variables import Host, log_stream_name, runtime_variables
 
@@ -202,6 +202,7 @@ class Environment:
             variables = runtime_variables(self._host, self.configuration, self.place, api.address, self._stream.name)
             if self.provisioned:
                 variables["AWS_LAMBDA_INITIALIZATION_TYPE"] = "provisioned-concurrency"
+            calls = api.connection() if CALLS in command.words else None
         except (StartError, OSError) as e:
             self._cannot_start(str(e))
             return
@@ -212,10 +213,14 @@ class Environment:
                 variables,
                 lambda status: self._exited(process, api, status),
                 on_log=self._stream.write,
+                calls=calls,
             )
         except OSError as e:
             self._cannot_start(start_fault(command, self.configuration.folder, e))
             return
+        finally:
+            if calls is not None:
+                calls.close()
         self._process = process
         self._out_of_memory = False
         if self._host.enforce_memory:

@@ -1,9 +1,9 @@
-"""The Python runtime of the embedded Lambda: `python _loop.py FD [awslambdaric]`, inside an execution environment.
+"""The Python runtime of the embedded Lambda: `python _loop.py FD CALLS`, inside an execution environment.
 
 A script on its own that imports nothing of lmfunction. It polls the Runtime API for events and runs the handler with
 them; payloads, errors and log lines are those of AWS's own runtime client (awslambdaric 4.2), to which it hands over
-when the second word says so. FD is the reading end of a pipe that ends with the server, and with it this process and
-its children.
+when the second word is `awslambdaric`. FD is the reading end of a pipe that ends with the server, and with it this
+process and its children; CALLS is a socket on which the server answers as on the port of AWS_LAMBDA_RUNTIME_API.
 
 The answer to one event and the request for the next go out together: that saves a wake-up on each side.
 """
@@ -356,12 +356,11 @@ def _converted(value: Any) -> Any:
 
 
 class RuntimeApi:
-    """Our connection to the server."""
+    """Our connection to the server, the socket `fd`."""
 
-    def __init__(self) -> None:
-        host, _, port = _API.rpartition(":")
-        self._socket = socket.create_connection((host, int(port)))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, fd: int) -> None:
+        os.set_inheritable(fd, False)  # what the handler starts has no business with it
+        self._socket = socket.socket(fileno=fd)
         self._buffer = b""
 
     def send(self, data: bytes) -> None:
@@ -471,7 +470,7 @@ def main() -> NoReturn:
         run_awslambdaric()
     set_up_logging()
     sys.path.insert(0, os.environ["LAMBDA_TASK_ROOT"])
-    api = RuntimeApi()
+    api = RuntimeApi(int(sys.argv[2]))
     try:
         handler = load_handler(os.environ["_HANDLER"])
     except Exception as e:

@@ -14,6 +14,7 @@ import fcntl
 import os
 import py_compile
 import signal
+import socket
 import subprocess
 import sys
 import termios
@@ -24,7 +25,7 @@ from typing import Final
 
 from lmfunction._text import one_line
 from lmfunction.local._log_frames import LogFrames
-from lmfunction.local._runtimes import LIFE, Command
+from lmfunction.local._runtimes import CALLS, LIFE, Command
 
 _SCRIPTS: Final = ("_loop", "_json_log")
 _LOG_KEPT: Final = 8_192
@@ -55,7 +56,7 @@ def compile_loop(folder: Path, python: str = sys.executable) -> Path:
 class RuntimeProcess:
     """A running runtime. `on_exit` is called once, in the event loop, with the exit status (negative: signal).
 
-    `on_log` hears what the process writes, as it comes.
+    `on_log` hears what the process writes, as it comes. `calls` is what stands for CALLS in the command.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class RuntimeProcess:
         on_exit: Callable[[int], None],
         *,
         on_log: Callable[[bytes], None],
+        calls: socket.socket | None = None,
     ) -> None:
         self.peak_mb = 0
         self._loop = asyncio.get_running_loop()
@@ -77,15 +79,16 @@ class RuntimeProcess:
         life_end, self._life_fd = os.pipe()
         os.set_blocking(self._log_fd, False)
         terminal = has_terminal()
+        passed = {LIFE: life_end} if calls is None else {LIFE: life_end, CALLS: calls.fileno()}
         try:
             self._popen = subprocess.Popen(  # noqa: S603 - running functions is what this is for
-                [str(life_end) if word == LIFE else word for word in command.words],
+                [str(passed.get(word, word)) for word in command.words],
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log_end,
                 stderr=log_end,
-                pass_fds=(life_end,),
+                pass_fds=tuple(passed.values()),
                 start_new_session=terminal,
                 process_group=None if terminal else 0,
             )

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from lmfunction import _wire
 from lmfunction.local._addresses import LOOPBACK, foreign_fault, hosts_of
-from lmfunction.local._connection import Connection, Listener
+from lmfunction.local._connection import FOREVER, Connection, Listener
 from lmfunction.local._http import Answer, Limits, Request
 from lmfunction.local._invocation import Invocation, deadline_ms
 from lmfunction.local._streaming import StreamedResponse, reported_error
@@ -80,6 +80,7 @@ class RuntimeApi:
         self._host = self.address.encode()
         self._poll_bytes = f"GET {_NEXT} HTTP/1.1\r\nHost: {self.address}\r\n\r\n".encode()
         self._listening = listening
+        self._near: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._starting = asyncio.get_running_loop().create_task(self._serve())
 
@@ -87,6 +88,11 @@ class RuntimeApi:
     def address(self) -> str:
         """What AWS_LAMBDA_RUNTIME_API says: `host:port`."""
         return f"{LOOPBACK}:{self._port}"
+
+    def connection(self) -> socket.socket:
+        """The far end of a connection for our own loop, which spares both sides TCP. To be closed once passed on."""
+        self._near, far = socket.socketpair()
+        return far
 
     def when_quiet(self, then: Callable[[], None]) -> None:
         """Calls `then` once no connection is open on which an answer can still be under way.
@@ -132,6 +138,8 @@ class RuntimeApi:
         self._poll = None
         self._listener.on_last_closed = None
         self._starting.cancel()
+        if self._near is not None:
+            self._near.close()
         if self._server is not None:
             self._server.close()
         elif self._listening.fileno() >= 0:
@@ -191,6 +199,9 @@ class RuntimeApi:
 
     async def _serve(self) -> None:
         loop = asyncio.get_running_loop()
+        near, self._near = self._near, None
+        if near is not None:
+            await loop.connect_accepted_socket(self._listener.connection, near)
         self._server = await loop.create_server(self._listener.connection, sock=self._listening)
 
 
@@ -214,6 +225,12 @@ class _RuntimeConnection(Connection):
         super().__init__(listener)
         assert isinstance(listener.application, RuntimeApi)
         self._api = listener.application
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Accepts the connection; that of our own loop is there long before it asks: it loads the handler first."""
+        super().connection_made(transport)
+        if transport.get_extra_info("socket").family == socket.AF_UNIX:
+            self.deadline = FOREVER
 
     def data_received(self, data: bytes) -> None:
         """Takes bytes in and answers every request that is complete."""

@@ -22,6 +22,7 @@ from lmfunction.local._variables import Host
 
 NODE_LOOP: Final = Path(__file__).with_name("_node_loop.mjs")
 LIFE: Final = "{life}"  # stands in a command for the number of the pipe that ends with the server
+CALLS: Final = "{calls}"  # and this for that of a socket which is connected to the Runtime API
 WRAPPER: Final = "AWS_LAMBDA_EXEC_WRAPPER"
 _TASK_ROOT: Final = "/var/task/"
 _NO_BOOTSTRAP: Final = "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
@@ -46,7 +47,7 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What starts a runtime; LIFE among the `words` is to be replaced. `framed`: it writes its log in frames."""
+    """What starts a runtime. LIFE and CALLS among the `words` are to be replaced. `framed`: it logs in frames."""
 
     words: tuple[str, ...]
     framed: bool = False
@@ -61,8 +62,8 @@ def command_of(configuration: Configuration, host: Host, *, platform: str = sys.
     before = _wrapped(wrapper, folder) if wrapper else ()
     if runtime.startswith("nodejs"):
         return Command((*before, _node(runtime), str(NODE_LOOP), LIFE))
-    client = () if host.python_loop == OWN_LOOP else (host.python_loop,)
-    words = (*before, host.python, "-P", "-u", str(host.loop), LIFE, *client)
+    client = CALLS if host.python_loop == OWN_LOOP else host.python_loop
+    words = (*before, host.python, "-P", "-u", str(host.loop), LIFE, client)
     return Command(words, framed=host.python_loop == AWSLAMBDARIC)
 
 
