@@ -180,7 +180,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     home = _HOMES.get(name)
-    if home is None and ("_lm_" in name or "_aws_" in name or name == "get_help"):
+    if home is None and ("_lm_" in name or "_aws_" in name or name.endswith("_job") or name == "get_help"):
         value = globals()[name] = _function(name)
         return value
     if home is None:

@@ -45,6 +45,7 @@ def invoke_lm(
     share_credential: bool = UNSET,  # type: ignore[assignment]
     timeout_sec: float = UNSET,  # type: ignore[assignment]
     once_key: str = UNSET,  # type: ignore[assignment]
+    as_job: bool = UNSET,  # type: ignore[assignment]
     allow_duplicate_keys: bool = UNSET,  # type: ignore[assignment]
     client_config: Mapping[str, Any] = UNSET,  # type: ignore[assignment]
     access_key: Any = UNSET,

@@ -16,6 +16,7 @@ from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
 from lmfunction._gathered import gather
 from lmfunction._hooks import Hooks, HttpRequest, add_interceptor
+from lmfunction._mask import shown_value
 from lmfunction._model import InvokeResult
 from lmfunction._params import Kind, Parameter
 from lmfunction._pipeline import Flow, Stage, Stopped
@@ -28,7 +29,6 @@ from lmfunction._text import did_you_mean, one_line
 from lmfunction._unset import UNSET
 from lmfunction.errors import ParameterError
 
-_PLAIN: Final = frozenset([Kind.TEXT, Kind.CHOICE, Kind.SWITCH, Kind.SECONDS, Kind.WHOLE, Kind.VARIABLE])
 # Where None is a value of its own: a payload of JSON's null.
 _TAKES_NONE: Final = frozenset(["Payload"])
 _OPEN: Final = {p.target: p for p in INVOKE.parameters if not p.refused}
@@ -53,7 +53,7 @@ class Input(Mapping[str, Any]):
         return len(self._values)
 
     def __repr__(self) -> str:
-        shown = (f"{name}={_shown(INVOKE.by_target[name], value)}" for name, value in self.items())
+        shown = (f"{name}={shown_value(INVOKE.by_target[name], value)}" for name, value in self.items())
         return f"Input({', '.join(shown)})"
 
 
@@ -288,12 +288,6 @@ def _setter(builder: Invoke, parameter: Parameter, name: str, *, unsets: bool) -
     setter.__name__ = setter.__qualname__ = name
     setter.__doc__ = parameter.help
     return setter
-
-
-def _shown(parameter: Parameter, value: Any) -> str:
-    if parameter.kind is Kind.SECRET:
-        return "***"
-    return one_line(repr(value), 100) if parameter.kind in _PLAIN else f"<{type(value).__name__}>"
 
 
 def _tell(plans: list[Plan | BatchPlan], door: Door) -> None:

@@ -25,7 +25,7 @@ from lmfunction._model import InvokeResult, Outcome
 from lmfunction._out_file import OutFile
 from lmfunction._progress import Progress, Viewers, shown
 from lmfunction._senders import Delivery, Senders
-from lmfunction._survey import Binding, consented_by_the_first, consented_to_repeats, surveyed
+from lmfunction._survey import Binding, consented_to_repeats, met_by_the_first, surveyed
 from lmfunction._text import one_line
 from lmfunction._thread_interrupts import interruptible_again
 from lmfunction.errors import BulkError, GuardError, InvocationInterrupted, LMError, ServiceError, TransportError
@@ -106,8 +106,8 @@ def ready_many(
         consented = consented_to_repeats(iter(objects), bind, engine, door)
         objects = objects if stored else consented
     objects, batch = surveyed(objects, watch.total, bind, engine, door)
-    if behind is not None and watch.total is None:
-        objects = consented_by_the_first(objects, batch, bind, engine, door)
+    if behind is not None and not stored:
+        objects = met_by_the_first(objects, batch, bind, engine, door)
     kept, cluster = (None, None) if batch.dry else _opened(terms, bind, engine, door)
     run = BulkResult(
         lambda again: invoke_many(

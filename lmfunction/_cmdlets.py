@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lmfunction._background import Backstage, check_job
 from lmfunction._batch import Batch
 from lmfunction._client import Plan, make_plan, send_plan
 from lmfunction._dispatch import dispatch, foretold, scribe_of
@@ -20,6 +21,7 @@ from lmfunction._failures import act_on_error, act_on_failure, keep_failure
 from lmfunction._gathered import Gathered, gather, is_dry
 from lmfunction._guards import FREE, Clearance, clear, concerned, foresee
 from lmfunction._intent import Intent
+from lmfunction._jobs import Job
 from lmfunction._live_log import live_log
 from lmfunction._model import InvokeResult
 from lmfunction._notices import Notices, assign, check_assignable, empty_lists
@@ -103,6 +105,7 @@ def prepare(values: Mapping[str, Any], engine: Engine, door: Door, batch: Batch 
     notices = Notices(arguments, door)
     select = selector(INVOKE, arguments, values)
     check_assignable(arguments, door)
+    check_job(arguments, door)
     empty_lists(arguments, door)
     notices.warn_once(gathered.profile.notices, engine.told)
     plan = make_plan(arguments, gathered.profile, gathered.aws_profile, warn=notices.warn, given=gathered.given)
@@ -162,6 +165,27 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
     call = prepare(values, engine, door)
     if call is None:
         return NOTHING
+    if call.gathered.arguments.get("as_job"):
+        return _in_the_background(call, values, engine, door)
+    return _ended(call, engine, door, on_result)
+
+
+def _in_the_background(call: Call, values: Mapping[str, Any], engine: Engine, door: Door) -> Job:
+    """The job that sends the call. Where its credentials cannot be got that is told here and now."""
+    engine.connections.transport(call.plan.place)
+    stage = Backstage(door)
+    arguments = call.gathered.arguments
+    call = dataclasses.replace(call, notices=Notices(arguments, stage.door))
+
+    def work(own: Engine) -> Any:
+        emitted = _ended(call, own, stage.door, lambda _: None)
+        return None if emitted is NOTHING else emitted
+
+    return stage.begin(INVOKE, values, arguments, engine, work, call.progress)
+
+
+def _ended(call: Call, engine: Engine, door: Door, on_result: Callable[[InvokeResult], None]) -> Any:
+    """Sends the call, and gives what becomes of its result."""
     try:
         viewers = wanted(call.gathered.arguments, door.progress_action, door.progress)
         viewers = (*viewers, *live_log(call.plan, engine, door))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -52,6 +54,7 @@ class Door:
     `live` gives those who see a streamed answer while it comes, from the text and what hides parts of it. `streams`:
     such an answer is handed out at once, and read by who gets it. `live_log`: what a handler of the embedded Lambda
     writes is shown in the same way.
+    `around_a_job` is what a command that goes on in the background needs around it, begun while the line runs.
     `shows_failures` when a failed function's card is the door's business, so that the value need not show it again.
     """
 
@@ -72,3 +75,4 @@ class Door:
     live: Callable[[LiveText, Callable[[str], str]], Viewers] = _nobody
     streams: bool = False
     live_log: bool = False
+    around_a_job: Callable[[], AbstractContextManager[Any]] = contextlib.nullcontext

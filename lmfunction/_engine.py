@@ -13,6 +13,7 @@ from lmfunction._defaults import Defaults
 from lmfunction._history import History
 from lmfunction._hooks import Hooks
 from lmfunction._identity import Identities
+from lmfunction._jobs import Jobs
 from lmfunction._once_store import OnceStore
 from lmfunction._retry import RetryPolicy
 from lmfunction._shell import Shell
@@ -32,6 +33,7 @@ class Engine:
     identities: Identities = field(default_factory=Identities)
     audits: Audits | None = field(default_factory=Audits)  # None: nothing is written down, for nothing will be sent
     once: OnceStore = field(default_factory=OnceStore)
+    jobs: Jobs = field(default_factory=Jobs)
     told: set[str] = field(default_factory=set)  # what a profile's file says and was left out: told once
     what_if: bool = False  # a Session's own: what changes something is shown and not sent
     clock: Callable[[], float] = time.time  # of confirmations; a monotonic one stands still in a sleeping laptop

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from lmfunction import _json
 from lmfunction._grammar import Form, Name, Stage, Token, Value
-from lmfunction._params import Cmdlet, Kind
+from lmfunction._params import Cmdlet, Kind, Parameter
+from lmfunction._text import one_line
 from lmfunction.errors import ParameterError
 
 _HIDDEN_KINDS = frozenset([Kind.JSON, Kind.BASE64, Kind.STREAM, Kind.MAP, Kind.OBJECTS, Kind.BLOB])
@@ -20,6 +23,8 @@ _SECRET_NAME = re.compile(
 )
 # A word that is neither the first, nor a parameter, a variable or an operator.
 _LATER_WORD = re.compile(r"(?<=\S\s)(?<![|]\s)[^\s\-–—―$@|(){}\[\];#][^\s|]*")
+# Kinds whose values say how something is called, not what it is called with.
+_PLAIN_KINDS = frozenset([Kind.TEXT, Kind.CHOICE, Kind.SWITCH, Kind.SECONDS, Kind.WHOLE, Kind.NUMBER, Kind.VARIABLE])
 _ACCESS_KEY = re.compile(r"\b(?:A3T|AKIA|ASIA)[A-Z0-9]{16}\b")
 
 
@@ -33,6 +38,30 @@ def masked_line(stage: Stage, cmdlet: Cmdlet) -> str:
         elif kind in _HIDDEN_KINDS or (value.form is Form.BRACKETED and kind not in _SHOWN_KINDS):
             line = line[:start] + _json.masked(line[start:end]) + line[end:]
     return line
+
+
+def shown_value(parameter: Parameter, value: Any) -> str:
+    """A bound value as Python writes it; of payloads the type alone, of secrets nothing."""
+    if parameter.kind is Kind.SECRET:
+        return "***"
+    if parameter.kind not in _PLAIN_KINDS:
+        return f"<{type(value).__name__}>"
+    return _ACCESS_KEY.sub(lambda m: "·" * len(m.group()), one_line(repr(value), 100))
+
+
+def told_command(cmdlet: Cmdlet, values: Mapping[str, Any]) -> str:
+    """The line that binds `values` (by parameter name) to `cmdlet`, for people: without payloads and secrets."""
+    words = [cmdlet.python_names[0]]
+    for name, value in values.items():
+        parameter = cmdlet.by_name[name]
+        shown = shown_value(parameter, value)
+        if isinstance(value, str) and re.fullmatch(r"[\w.:/$*-]+", value) and parameter.kind is not Kind.SECRET:
+            shown = shown.strip("'")
+        if parameter.kind is Kind.SWITCH:
+            words.append(f"-{name}" if value is True else f"-{name}:${str(value).lower()}")
+        else:
+            words += [shown] if parameter.position == 1 else [f"-{name}", shown]
+    return " ".join(words)
 
 
 def masked_text(text: str) -> str:

@@ -20,7 +20,16 @@ from lmfunction._operation_calls import run_operation
 from lmfunction._params import Cmdlet
 from lmfunction._safety_rows import CLEAR_ONCE_KEY, GET_AUDIT, GET_ONCE_KEY
 from lmfunction._session_cmdlets import STEPS, run_session_cmdlet
-from lmfunction._table import DESTINATION_RECORDS, INVOKE, MEASURE, OPERATIONS, PROFILE_CMDLETS, PUBLISH, RUN_CMDLETS
+from lmfunction._table import (
+    DESTINATION_RECORDS,
+    INVOKE,
+    JOB_CMDLETS,
+    MEASURE,
+    OPERATIONS,
+    PROFILE_CMDLETS,
+    PUBLISH,
+    RUN_CMDLETS,
+)
 from lmfunction._template_import import import_template
 
 OnResult = Callable[[InvokeResult], None]
@@ -76,6 +85,15 @@ def _runs(cmdlet: Cmdlet) -> Runner:
     return run_it
 
 
+def _jobs(cmdlet: Cmdlet) -> Runner:
+    def run_it(values: Mapping[str, Any], engine: Engine, door: Door, on_result: OnResult) -> Any:
+        from lmfunction._job_cmdlets import run_job_cmdlet
+
+        return run_job_cmdlet(cmdlet, values, engine, door, on_result)
+
+    return run_it
+
+
 _RUNNERS: dict[str, Runner] = {
     INVOKE.name: _stages.invoke,
     MEASURE.name: _measure.measure,
@@ -89,4 +107,5 @@ _RUNNERS: dict[str, Runner] = {
     CLEAR_ONCE_KEY.name: lambda values, engine, door, _: clear_key(values, engine, door),
     **{cmdlet.name: _profiles(cmdlet) for cmdlet in PROFILE_CMDLETS},
     **{cmdlet.name: _runs(cmdlet) for cmdlet in RUN_CMDLETS},
+    **{cmdlet.name: _jobs(cmdlet) for cmdlet in JOB_CMDLETS},
 }

@@ -172,7 +172,11 @@ class Session:
         return sorted({*super().__dir__(), *function_names()})
 
     def close(self) -> None:
-        """Closes the connections. The session opens new ones when it is used again."""
+        """Stops the jobs that run, with a warning for each, and closes the connections.
+
+        The session opens new ones when it is used again.
+        """
+        self.engine.jobs.close()
         self.engine.connections.close()
         if self.engine.audits is not None:
             self.engine.audits.close()

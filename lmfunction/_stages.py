@@ -12,16 +12,19 @@ from typing import Any, Final
 
 from lmfunction import _cmdlets, _conditions, _csv, _figures, _outputs, _selecting, _sinks, _verbs
 from lmfunction._arguments import convert
+from lmfunction._background import Backstage, check_job
 from lmfunction._batch import Batch
-from lmfunction._bulk import Terms, Watch, invoke_many
+from lmfunction._bulk import Terms, Watch, invoke_many, ready_many
 from lmfunction._bulk_result import BulkResult
 from lmfunction._door import NOTHING, Door
+from lmfunction._emission import selector
 from lmfunction._engine import Engine
 from lmfunction._gathered import gather, is_dry
 from lmfunction._items_file import ItemsFile
+from lmfunction._jobs import Job
 from lmfunction._journaling import StoredItems
 from lmfunction._model import InvokeResult
-from lmfunction._notices import assign, check_assignable, keep
+from lmfunction._notices import assign, check_assignable, empty_lists, keep
 from lmfunction._operations import READING_VERBS, verb_of
 from lmfunction._params import Cmdlet
 from lmfunction._piped import bind_object, open_values
@@ -165,8 +168,13 @@ class InvokeStage(Stage):
             yield from self.each(itertools.chain(head, objects), flow, None if left < 0 else len(head) + left)
 
     def emits_results(self) -> bool:
-        """Whether whole results come out, not what -Select or -PassThru make of them."""
+        """Whether whole results come out, not what -Select or -PassThru make of them, nor a job."""
         arguments = gather(INVOKE, self.values, self.engine).arguments
+        return self.emits_whole(arguments) and not arguments.get("as_job")
+
+    @staticmethod
+    def emits_whole(arguments: Mapping[str, Any]) -> bool:
+        """Whether the results are whole of a line with these arguments."""
         return arguments.get("select", "*") == "*" and not arguments.get("pass_thru")
 
     def _once(self, value: Any, flow: Flow) -> Iterator[Any]:
@@ -190,16 +198,16 @@ class InvokeStage(Stage):
                 parameter="OnceKey",
             )
         door = replace(self.door, error_action=arguments.get("error_action", self.door.error_action))
-        viewers = wanted(arguments, door.progress_action, door.progress)
+        title = str(arguments.get("function_name", "invocations"))
+        if arguments.get("as_job") and not is_dry(arguments, self.engine, self.door):
+            check_job(arguments, door)
+            flow.many = False
+            yield self._begun(objects, arguments, door, Watch((), title, total))
+            return
+        watch = Watch(wanted(arguments, door.progress_action, door.progress), title, total)
         try:
             found = invoke_many(
-                objects,
-                Binding(self.values),
-                self.engine,
-                door,
-                self.on_result,
-                _terms(arguments),
-                Watch(viewers, str(arguments.get("function_name", "invocations")), total),
+                objects, Binding(self.values), self.engine, door, self.on_result, _terms(arguments), watch
             )
         except BulkError as error:
             self._keep_errors(error.result, arguments)
@@ -213,12 +221,36 @@ class InvokeStage(Stage):
         self._keep_errors(found, arguments)
         if not found.ok and door.error_action == "Continue" and door.shows_failures and flow.last is not self:
             door.tell("error", f"{found.shortfall()}; only what succeeded is passed on.")
-        whole = self.emits_results()
+        whole = self.emits_whole(arguments)
         emitted = found if whole else found.selected()
         if "out_variable" in arguments:
             assign(self.door, arguments["out_variable"], emitted)
         flow.many = not whole
         yield from [found] if whole else found.selected()
+
+    def _begun(self, objects: Iterable[Any], arguments: Mapping[str, Any], door: Door, watch: Watch) -> Job:
+        """The job that makes the calls. What a guard or a journal has against them is raised here and now."""
+        selector(INVOKE, arguments, self.values)
+        check_assignable(arguments, door)
+        empty_lists(arguments, door)
+        stage = Backstage(door)
+        calls = ready_many(
+            objects,
+            Binding(self.values),
+            self.engine,
+            door,
+            lambda _: None,
+            _terms(arguments),
+            watch,
+            behind=stage.door,
+        )
+        whole = self.emits_whole(arguments)
+
+        def work(_: Engine) -> Any:
+            found = calls()
+            return found if whole else Objects(found.selected())
+
+        return stage.begin(INVOKE, self.values, arguments, self.engine, work, calls.progress, calls.run)
 
     def _keep_errors(self, found: BulkResult, arguments: Mapping[str, Any]) -> None:
         if "error_variable" in arguments and not found.ok:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -93,15 +93,13 @@ def consented_to_repeats(objects: Iterator[Any], bind: Binding, engine: Engine, 
     return itertools.chain(head, objects)
 
 
-def consented_by_the_first(
-    objects: Iterable[Any], batch: Batch, bind: Binding, engine: Engine, door: Door
-) -> Iterator[Any]:
-    """The objects, of which nobody knows how many come. The first has met its guards, while somebody can be asked.
+def met_by_the_first(objects: Iterable[Any], batch: Batch, bind: Binding, engine: Engine, door: Door) -> Iterable[Any]:
+    """The objects, the first of which has met its guards while somebody can be asked, and found its connection.
 
-    Raises GuardError where one refuses it.
+    Raises GuardError where a guard refuses it, ProfileError without credentials.
     """
-    objects = iter(objects)
-    head = list(itertools.islice(objects, 1))
+    rest = iter(objects)
+    head = list(itertools.islice(rest, 1))
     for value in head:
         try:
             arguments, plan = _aimed(bind(value), engine)
@@ -109,9 +107,10 @@ def consented_by_the_first(
             continue  # told when its turn comes
         intent = intent_of(plan, alone=False)
         foresee(intent)
-        if not batch.dry and concerned(intent.profile, arguments):
+        if concerned(intent.profile, arguments):
             clear(intent, arguments, engine, door, batch)
-    return itertools.chain(head, objects)
+        engine.connections.transport(plan.place)
+    return objects if isinstance(objects, Collection) else itertools.chain(head, rest)
 
 
 def _names_a_profile(value: Any) -> bool:

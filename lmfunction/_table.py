@@ -118,6 +118,13 @@ _INVOKE: Final = (
         rank=Rank.OURS,
     ),
     Parameter(
+        "AsJob",
+        Kind.SWITCH,
+        "Go on in the background: a job comes back at once, and receive_job gives its result. Guards ask before.",
+        rank=Rank.OURS,
+        by_name=False,
+    ),
+    Parameter(
         "AllowDuplicateKeys",
         Kind.SWITCH,
         "Send JSON text with a key twice in one object as it is; a parser keeps only one of them.",
@@ -333,6 +340,21 @@ def _run_cmdlet(name: str) -> LazyCmdlet:
 
 # The cmdlets for runs that have a journal.
 RUN_CMDLETS: Final = tuple(_run_cmdlet(f"{verb}-LMRun") for verb in ("Get", "Resume", "Export", "Import"))
+
+
+def _job_cmdlet(name: str) -> LazyCmdlet:
+    python_names = (snake_case(name.replace("-", "")),)
+
+    def made() -> Cmdlet:
+        from lmfunction._job_rows import job_cmdlet
+
+        return job_cmdlet(name, python_names)
+
+    return LazyCmdlet(name, python_names, made)
+
+
+# The cmdlets for what -AsJob begins.
+JOB_CMDLETS: Final = tuple(_job_cmdlet(f"{verb}-Job") for verb in ("Get", "Wait", "Receive", "Stop", "Remove"))
 CMDLETS: Final[tuple[Cmdlet, ...]] = (
     *_OWN,
     *(_lazy(name, operation) for name, operation in OPERATIONS.items() if name not in (c.name for c in _OWN)),
@@ -344,6 +366,7 @@ CMDLETS: Final[tuple[Cmdlet, ...]] = (
     GET_HELP,
     *PROFILE_CMDLETS,
     *RUN_CMDLETS,
+    *JOB_CMDLETS,
 )
 
 

@@ -127,6 +127,7 @@ class XonshDoor(TextDoor):
             what_if=what_if_set(self.environment),
             progress=self.viewers if self.foreground else tuple,
             live=self.live if self.foreground else Door.live,
+            around_a_job=lambda: settings_of(self.environment),
             progress_action="Continue" if self.environment.get("LMFUNCTION_PROGRESS", True) else "SilentlyContinue",
         )
 

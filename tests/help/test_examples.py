@@ -36,7 +36,7 @@ from lmfunction._run_binding import Binding
 from lmfunction._run_opening import begin
 from lmfunction._scope import Scope
 from lmfunction._select import search
-from lmfunction._table import CMDLETS, OPERATIONS, RUN_CMDLETS, find_cmdlet
+from lmfunction._table import CMDLETS, JOB_CMDLETS, OPERATIONS, RUN_CMDLETS, find_cmdlet
 from lmfunction._verb_table import IMPORT_CSV, VERBS
 from lmfunction.local._child import Embedded, start_embedded
 
@@ -63,7 +63,7 @@ AT_THE_EMBEDDED = frozenset(
         "Measure-LMFunction",
         "Get-LMLog",
         "Clear-LMOnceKey",
-        *(cmdlet.name for cmdlet in RUN_CMDLETS),
+        *(cmdlet.name for cmdlet in (*RUN_CMDLETS, *JOB_CMDLETS)),
     ]
 )
 
@@ -291,6 +291,8 @@ def test_every_example(
     screen.names["objects"] = TABLE["texts" if cmdlet.name == "ConvertFrom-Json" else "objects"]
     whole = f"$objects | {line}" if cmdlet in VERBS and cmdlet is not IMPORT_CSV else line
     with lm.Session() as own:
+        if cmdlet in JOB_CMDLETS:
+            assert own.invoke_lm("hello", as_job=True).wait(20)
         engine = (shared if cmdlet.name in OPERATIONS or cmdlet is IMPORT_CSV else own).engine
         emitted = run_pipeline(whole, engine, screen.door(), {})
     value = jsonable(emitted) if emitted is not NOTHING else None
