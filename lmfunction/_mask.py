@@ -52,7 +52,7 @@ def shown_value(parameter: Parameter, value: Any) -> str:
 def told_command(cmdlet: Cmdlet, values: Mapping[str, Any]) -> str:
     """The line that binds `values` (by parameter name) to `cmdlet`, for people: without payloads and secrets."""
     words = [cmdlet.python_names[0]]
-    for name, value in values.items():
+    for name, value in sorted(values.items(), key=lambda one: cmdlet.by_name[one[0]].position != 1):
         parameter = cmdlet.by_name[name]
         shown = shown_value(parameter, value)
         if isinstance(value, str) and re.fullmatch(r"[\w.:/$*-]+", value) and parameter.kind is not Kind.SECRET:

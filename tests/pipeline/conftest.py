@@ -86,6 +86,7 @@ class FakeLambda:
     """Stands for the transport: answers by a function of name and event, counts, and can hold answers back."""
 
     connection = SimpleNamespace(endpoint_url="http://127.0.0.1:9")
+    client = None
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
