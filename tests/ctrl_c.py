@@ -18,8 +18,8 @@ def ctrl_c_when(event: threading.Event, times: int = 1) -> Iterator[Callable[[],
         assert event.wait(10)
         # Until the main thread waits inside the system: a signal between Python's last look for one and that call is
         # seen only when the call returns.
-        for _ in range(times):
-            time.sleep(0.1)
+        for pressed in range(times):
+            time.sleep(0.5 if pressed else 0.1)  # two signals before Python looks are one
             sent.append(time.monotonic())
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
