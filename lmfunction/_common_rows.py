@@ -134,3 +134,19 @@ COMMON: Final = (
         refused="Use -OutVariable, which holds what this stage emitted.",
     ),
 )
+
+_BY_NAME: Final = {row.name: row for row in COMMON}
+# Of the common ones, those of a cmdlet that looks at something here, and those that one which changes it adds.
+READING: Final = tuple(
+    _BY_NAME[name]
+    for name in (
+        "Verbose",
+        "Debug",
+        "ErrorAction",
+        "WarningAction",
+        "ErrorVariable",
+        "WarningVariable",
+        "OutVariable",
+    )
+)
+CHANGING: Final = tuple(_BY_NAME[name] for name in ("WhatIf", "Confirm"))

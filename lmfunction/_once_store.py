@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from lmfunction import _private_sqlite
 from lmfunction._locks import SAFELY, HeldFile, hold, lock
 from lmfunction._text import one_line
 from lmfunction._user_files import make_private_folder, state_folder
@@ -170,7 +171,7 @@ class OnceStore:
     def _opened(self) -> Iterator[sqlite3.Connection]:
         """The database in a transaction, alone; committed at the end."""
         with self._told(), self._alone():
-            database = self._connected()
+            database = _private_sqlite.connect(self.path, self._identify, patience=_PATIENCE)
             try:
                 database.execute("BEGIN IMMEDIATE")
                 yield database
@@ -191,30 +192,12 @@ class OnceStore:
         finally:
             os.close(descriptor)
 
-    def _connected(self) -> sqlite3.Connection:
-        import sqlite3  # only who uses a key pays for it
-
-        # SQLite would make the file by the umask; the files beside it get the mode that it has.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | SAFELY, 0o600))
-        database = sqlite3.connect(self.path, isolation_level=None, timeout=_PATIENCE)
-        try:
-            for setting in ("trusted_schema = OFF", "locking_mode = EXCLUSIVE", "synchronous = FULL", "fullfsync = ON"):
-                database.execute(f"PRAGMA {setting}")
-            self._identify(database)
-        except BaseException:
-            database.close()
-            raise
-        return database
-
     def _identify(self, database: sqlite3.Connection) -> None:
         """Makes the tables of a new file; refuses one that is not ours, is newer than this program, or is damaged."""
         import sqlite3
 
-        application = _pragma(database, "application_id")
-        version = _pragma(database, "user_version")
-        if application == 0 and version == 0 and not database.execute("SELECT 1 FROM sqlite_master").fetchone():
-            database.execute("PRAGMA journal_mode = WAL")
-        elif application != _APPLICATION:
+        application, version = _private_sqlite.identity(database) or (_APPLICATION, 0)
+        if application != _APPLICATION:
             raise sqlite3.DatabaseError("it is a database of another program")
         if version > len(_VERSIONS):
             raise sqlite3.DatabaseError("it was written by a newer lmfunction")
@@ -233,8 +216,7 @@ class OnceStore:
         mark = (os.getpid(), found.st_ino)
         if mark == self._checked:
             return
-        fault = database.execute("PRAGMA integrity_check(1)").fetchone()
-        if fault is None or fault[0] != "ok":
+        if not _private_sqlite.is_whole(database):
             import sqlite3
 
             raise sqlite3.DatabaseError("it is damaged")
@@ -254,10 +236,6 @@ class OnceStore:
             raise JournalError(
                 f"The store of once keys cannot be used: {one_line(why, 200)}.{cure}\n  {one_line(str(self.path), 300)}"
             ) from error
-
-
-def _pragma(database: sqlite3.Connection, name: str) -> int:
-    return int(database.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 def _row(stored: Stored) -> tuple[Any, ...]:

@@ -6,23 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
-from lmfunction._common_rows import COMMON, CONNECTION
+from lmfunction._common_rows import CHANGING, COMMON, CONNECTION, READING
 from lmfunction._params import Cmdlet, Example, Kind, Parameter
 
-_BY_NAME: Final = {row.name: row for row in (*CONNECTION, *COMMON)}
-_READING: Final = tuple(
-    _BY_NAME[name]
-    for name in (
-        "Verbose",
-        "Debug",
-        "ErrorAction",
-        "WarningAction",
-        "ErrorVariable",
-        "WarningVariable",
-        "OutVariable",
-    )
-)
-_CHANGING: Final = tuple(_BY_NAME[name] for name in ("WhatIf", "Confirm"))
+_BY_NAME: Final = {row.name: row for row in CONNECTION}
 _HANDING_OVER: Final = (
     Parameter(
         "StepFunctions",
@@ -59,7 +46,7 @@ def _get(name: str, python_names: tuple[str, ...]) -> Cmdlet:
         "Tells of runs that have a journal how far they are and who owns them; also while they run.",
         (
             _path("A journal, or a pattern of several. Unset: *.db in the working directory.", mandatory=False),
-            *_READING,
+            *READING,
         ),
         examples=(
             Example("get_lm_run retry.db", "How far the run is, and how many items ended in which outcome."),
@@ -99,8 +86,8 @@ def _export(name: str, python_names: tuple[str, ...]) -> Cmdlet:
             Parameter("Outcome", Kind.NAMES, "Only items of these outcomes, such as UNKNOWN,FUNCTION_ERROR; * too."),
             Parameter("Force", Kind.SWITCH, "Write over a file that exists; do not ask for confirmation."),
             *_HANDING_OVER,
-            *_CHANGING,
-            *_READING,
+            *CHANGING,
+            *READING,
         ),
         examples=(
             Example("export_lm_run retry.db retry.csv -Force", "A table of all items for a spreadsheet."),
@@ -134,8 +121,8 @@ def _import(name: str, python_names: tuple[str, ...]) -> Cmdlet:
                 excludes=("StepFunctionsResult",),
             ),
             Parameter("Force", Kind.SWITCH, "Do not ask for confirmation."),
-            *_CHANGING,
-            *_READING,
+            *CHANGING,
+            *READING,
         ),
         examples=(
             Example(

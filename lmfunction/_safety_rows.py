@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from lmfunction._common_rows import COMMON, CONNECTION
+from lmfunction._common_rows import CHANGING, CONNECTION, READING
 from lmfunction._params import Cmdlet, Example, Kind, Parameter
 
-_BY_NAME: Final = {p.name: p for p in (*CONNECTION, *COMMON)}
+_BY_NAME: Final = {p.name: p for p in CONNECTION}
 _PLACE: Final = tuple(_BY_NAME[name] for name in ("ProfileName", "ProfileLocation"))
-_READING: Final = tuple(
-    _BY_NAME[name]
-    for name in (
-        "Verbose",
-        "Debug",
-        "ErrorAction",
-        "WarningAction",
-        "ErrorVariable",
-        "WarningVariable",
-        "OutVariable",
-    )
-)
-_CHANGING: Final = tuple(_BY_NAME[name] for name in ("WhatIf", "Confirm"))
 
 GET_AUDIT: Final = Cmdlet(
     "Get-LMAudit",
@@ -41,7 +28,7 @@ GET_AUDIT: Final = Cmdlet(
             "Only records of these outcomes, such as UNKNOWN,RESULT_LOST; a pattern with * too.",
         ),
         *_PLACE,
-        *_READING,
+        *READING,
     ),
     examples=(
         Example("get_lm_audit -ProfileName production -Last 20", "The last calls of every process and user."),
@@ -65,7 +52,7 @@ GET_ONCE_KEY: Final = Cmdlet(
             position=1,
             by_value=True,
         ),
-        *_READING,
+        *READING,
     ),
     examples=(Example("get_lm_once_key restart-* | where Outcome -ne OK", "The steps that are not done."),),
 )
@@ -85,8 +72,8 @@ CLEAR_ONCE_KEY: Final = Cmdlet(
             mandatory=True,
         ),
         Parameter("Force", Kind.SWITCH, "Do not ask for confirmation."),
-        *_CHANGING,
-        *_READING,
+        *CHANGING,
+        *READING,
     ),
     examples=(Example("clear_lm_once_key restart-2026-11-20", "Let the step run again."),),
 )

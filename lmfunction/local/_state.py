@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from lmfunction._locks import SAFELY, HeldFile, hold
+from lmfunction import _private_sqlite
+from lmfunction._locks import HeldFile, hold
 from lmfunction._text import one_line
 from lmfunction._user_files import make_private_folder
 from lmfunction.errors import JournalError
@@ -126,7 +127,9 @@ class State:
         with self._told():
             self._lock = self._held()
             try:
-                self._database = self._connected()
+                self._database = _private_sqlite.connect(
+                    self.folder / _DATABASE, self._identify, patience=0, any_thread=True
+                )
             except BaseException:
                 self._lock.release()
                 raise
@@ -204,33 +207,14 @@ class State:
     def _shown(self) -> str:
         return f"The state folder {one_line(str(self.folder), 300)}"
 
-    def _connected(self) -> sqlite3.Connection:
-        import sqlite3  # only who keeps state pays for it
-
-        path = self.folder / _DATABASE
-        # SQLite would make the file by the umask; the files beside it get the mode that it has.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | SAFELY, 0o600))
-        database = sqlite3.connect(path, isolation_level=None, timeout=0, check_same_thread=False)
-        try:
-            for setting in ("trusted_schema = OFF", "locking_mode = EXCLUSIVE", "synchronous = FULL", "fullfsync = ON"):
-                database.execute(f"PRAGMA {setting}")
-            self._identify(database)
-        except BaseException:
-            database.close()
-            raise
-        return database
-
     def _identify(self, database: sqlite3.Connection) -> None:
         """Makes the tables of a new file; refuses one that is not ours, is newer, damaged or of another region."""
-        application, version = (_pragma(database, name) for name in ("application_id", "user_version"))
-        if application == 0 and version == 0 and not database.execute("SELECT 1 FROM sqlite_master").fetchone():
-            database.execute("PRAGMA journal_mode = WAL")
-        elif application != _APPLICATION:
+        application, version = _private_sqlite.identity(database) or (_APPLICATION, 0)
+        if application != _APPLICATION:
             raise JournalError(f"{self._shown} holds a {_DATABASE} of another program: name a new folder.")
         if version > len(_VERSIONS):
             raise JournalError(f"{self._shown} was written by a newer lmfunction: use that one, or name a new folder.")
-        fault = database.execute("PRAGMA integrity_check(1)").fetchone()
-        if fault is None or fault[0] != "ok":
+        if not _private_sqlite.is_whole(database):
             raise JournalError(self._damaged)
         if version < len(_VERSIONS):
             self._upgrade(database, version)
@@ -305,7 +289,3 @@ def _digest(small: tuple[Any, ...], large: tuple[bytes | None, ...]) -> bytes:
     for part in large:
         made.update(b"\n-" if part is None else b"\n%d " % len(part) + part)
     return made.digest()
-
-
-def _pragma(database: sqlite3.Connection, name: str) -> int:
-    return int(database.execute(f"PRAGMA {name}").fetchone()[0])
