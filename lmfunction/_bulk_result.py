@@ -179,6 +179,8 @@ class BulkResult(Sequence[Any]):
     @property
     def ok(self) -> bool:
         """Whether every invocation succeeded."""
+        if isinstance(self.items, list):
+            return all(item.ok for item in self.items)
         return all(outcome in _GOOD for outcome, count in self.outcomes() if count)
 
     def outcomes(self) -> list[tuple[Outcome, int]]:

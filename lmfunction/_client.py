@@ -15,10 +15,11 @@ from lmfunction._boto import Connection
 from lmfunction._cards import plan_card
 from lmfunction._connection import EMBEDDED_ACCOUNT, Place, resolve_place
 from lmfunction._direct import DirectTransport
-from lmfunction._model import InvokeResult
+from lmfunction._model import Attempt, InvokeResult
 from lmfunction._names import FunctionName, check_once_key, parse_function_name
 from lmfunction._prepare import Warn, build_request
 from lmfunction._profile_values import Profile
+from lmfunction._redact import Redaction
 from lmfunction._render.card import Card, Section
 from lmfunction._request import InvokeRequest, Target
 from lmfunction._retry import RetryPolicy, send_with_retries
@@ -223,10 +224,10 @@ def _sent(
     return result_of(
         request_shown(request, transport),
         reply,
-        attempt_log=attempts,
-        elapsed_ms=(policy.clock() - start) * 1000,
-        redaction=plan.place.profile.redaction.with_secrets(known),
-        resend=again or (lambda request: send_plan(Plan(request, plan.place), connections, policy)),
+        attempts,
+        (policy.clock() - start) * 1000,
+        plan.place.profile.redaction.with_secrets(known),
+        again or (lambda request: send_plan(Plan(request, plan.place), connections, policy)),
     )
 
 
@@ -273,20 +274,31 @@ def _unless_aws(url: str) -> str | None:
     return None if url.endswith((".amazonaws.com", ".amazonaws.com.cn", ".api.aws")) else url
 
 
-def result_of(request: InvokeRequest | tuple[InvokeRequest, bytes], reply: Reply, **figures: Any) -> InvokeResult:
-    """The result of `request` that `reply` tells; `figures` are what is known beside it."""
-    headers = reply.headers
+def result_of(
+    request: InvokeRequest | tuple[InvokeRequest, bytes],
+    reply: Reply,
+    attempt_log: tuple[Attempt, ...] | None,
+    elapsed_ms: float,
+    redaction: Redaction,
+    resend: Callable[[InvokeRequest], InvokeResult],
+) -> InvokeResult:
+    """The result of `request` that `reply` tells; the rest is what is known beside it."""
+    status, headers, body = reply
+    get = headers.get
     return InvokeResult(
         request,
-        reply.status,
-        reply.body,
-        function_error=headers.get(_FUNCTION_ERROR),
-        log_result=headers.get(_LOG_RESULT),
-        executed_version=headers.get(_EXECUTED_VERSION),
-        durable_execution_arn=headers.get(_DURABLE_ARN),
-        request_id=headers.get(_REQUEST_ID),
-        trace_id=headers.get(_TRACE_ID),
-        **figures,
+        status,
+        body,
+        function_error=get(_FUNCTION_ERROR),
+        log_result=get(_LOG_RESULT),
+        executed_version=get(_EXECUTED_VERSION),
+        durable_execution_arn=get(_DURABLE_ARN),
+        request_id=get(_REQUEST_ID),
+        trace_id=get(_TRACE_ID),
+        elapsed_ms=elapsed_ms,
+        attempt_log=attempt_log,
+        resend=resend,
+        redaction=redaction,
     )
 
 

@@ -14,6 +14,7 @@ from lmfunction._bulk_result import Item
 from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._model import InvokeResult
+from lmfunction._retry import AtLeastOnce
 from lmfunction._text import one_line
 from lmfunction._waiting import tick
 from lmfunction.errors import LMError, TransportError
@@ -42,16 +43,25 @@ class _Abandoned(Exception):  # noqa: N818 - ends a wait between two tries, nobo
 
 
 class Crew:
-    """Threads that send, started as work comes, at most `limit` of them."""
+    """Threads that send, started as work comes, at most `limit` of them; `at_least_once` what may have run, too."""
 
-    def __init__(self, engine: Engine, limit: int) -> None:
+    def __init__(self, engine: Engine, limit: int, *, at_least_once: bool = False) -> None:
         self.stopped = threading.Event()
-        self.engine = replace(engine, policy=replace(engine.policy, sleep=self._sleeper(engine.policy.sleep)))
+        self._repeated: list[None] = []  # to append is one step, whatever thread does it
+        policy = replace(engine.policy, sleep=self._sleeper(engine.policy.sleep))
+        if at_least_once:
+            policy = AtLeastOnce.like(policy, lambda: self._repeated.append(None))
+        self.engine = replace(engine, policy=policy)
         self.limit = limit
         self.jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self.done: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self.open: dict[int, Item] = {}
         self.threads = 0
+
+    @property
+    def possible_duplicates(self) -> int:
+        """How many calls were sent again that may have run."""
+        return len(self._repeated)
 
     def wait_for_a_hand(self) -> list[Job]:
         """Waits while every hand is busy; gives the jobs that ended meanwhile."""

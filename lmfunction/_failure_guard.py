@@ -26,6 +26,9 @@ class FailureGuard:
 
     def ended(self, outcome: Outcome) -> bool:
         """Takes note of a call that ended; whether the run must end."""
+        if outcome is Outcome.OK and self.tolerated is None:  # the usual one
+            self._in_a_row = 0
+            return bool(self.tripped)
         fine = outcome in _FINE
         self._in_a_row = self._in_a_row + 1 if outcome in _NEVER_RAN else 0
         if self._in_a_row >= IN_A_ROW and self.tolerated != 100:

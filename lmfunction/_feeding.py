@@ -140,9 +140,9 @@ class Feeding:
     def _item_for(self, value: Any) -> Item:
         """The place of an object in the result: of one that a journal held before, the one it has there."""
         items = self.run.items
-        if isinstance(items, JournalItems):
+        if type(items) is JournalItems:
             return items.claim(value)
-        if isinstance(value, Kept) and value.entry.seq < len(items):
+        if type(value) is Kept and value.entry.seq < len(items):
             return items[value.entry.seq]
         item = Item(len(items), value)
         items.append(item)

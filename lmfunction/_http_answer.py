@@ -7,16 +7,28 @@ an answer of Lambda's is for `_transport` to say.
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 _HEAD_CAP: Final = 262_144
 _DRIED: Final = (204, 304)
+_USUAL: Final = b"HTTP/1.1 200 OK\r\n"
 
 
 class NotHttp(Exception):  # noqa: N818 - says what came, and is translated by who reads
     """What came is no answer of HTTP."""
+
+
+@functools.lru_cache(maxsize=256)
+def _header(line: str) -> tuple[str, str]:
+    """The name and the value of a header. Most lines are those of the answer before: they are taken apart once."""
+    name, colon, value = line.partition(":")
+    if not colon:
+        raise NotHttp
+    return name.lower(), value.strip()
 
 
 class AnswerReader:
@@ -44,6 +56,8 @@ class AnswerReader:
         """Takes bytes as they came; True when the answer is whole. Raises NotHttp."""
         if self._data:
             data = self._data + data
+        elif not self.status and data.startswith(_USUAL) and self._take_whole(data):
+            return True
         if not self.status:
             end = data.find(b"\r\n\r\n")
             if end < 0:
@@ -66,6 +80,21 @@ class AnswerReader:
         self._data = self.body = data
         return self.over
 
+    def _take_whole(self, data: bytes) -> bool:
+        """Takes an answer that came in one piece, as nearly all do; False for any that needs a closer look."""
+        end = data.find(b"\r\n\r\n")
+        try:
+            headers = dict(map(_header, data[len(_USUAL) : end].decode("latin-1").split("\r\n")))
+        except NotHttp:
+            return False
+        body = data[end + 4 :]
+        if headers.get("content-length") != str(len(body)) or "transfer-encoding" in headers or end < 0:
+            return False
+        if headers.get("connection", "keep-alive") != "keep-alive":
+            return False
+        self.status, self.headers, self.body, self.length = 200, headers, body, len(body)
+        return True
+
     def ended(self) -> bool:
         """Whether an answer that ended with its connection is whole."""
         self.keeps = False
@@ -80,14 +109,12 @@ class AnswerReader:
         if first[:7] != "HTTP/1." or not first[9:12].isdecimal():
             raise NotHttp
         self.status = int(first[9:12])
-        headers = {}
-        for line in lines:
-            name, colon, value = line.partition(":")
-            if not colon:
-                if cut:
-                    break
-                raise NotHttp
-            headers[name.lower()] = value.strip()
+        try:
+            headers = dict(map(_header, lines))
+        except NotHttp:
+            if not cut:
+                raise
+            headers = dict(map(_header, itertools.takewhile(lambda line: ":" in line, lines)))
         self.headers = headers
         length = headers.get("content-length", "")
         if "transfer-encoding" in headers and headers["transfer-encoding"].lower().endswith("chunked"):

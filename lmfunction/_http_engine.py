@@ -18,7 +18,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from lmfunction._connection_pool import Pool
 from lmfunction._http_answer import AnswerReader
@@ -29,7 +29,7 @@ from lmfunction._sending import Sending
 from lmfunction._signing import Signer, SigningKey
 from lmfunction._text import one_line
 from lmfunction._traffic import Traffic
-from lmfunction._transport import reply_of, translate
+from lmfunction._transport import Reply, reply_of, translate
 from lmfunction.errors import LMError, ServiceError, TransportError
 
 _THROTTLED: Final = "TooManyRequestsException"
@@ -75,6 +75,8 @@ class HttpEngine:
         self._delayed: list[tuple[float, int, Sending]] = []
         self._numbers = itertools.count()
         self._done: collections.deque[Sending] = collections.deque()
+        self._ended: list[Sending] = []  # in this turn; told when their settlements are handed over
+        self._settlements: list[Settlement] = []
         self._in_flight = 0
         self._open = 0
         self._bell = threading.Event()
@@ -168,9 +170,10 @@ class HttpEngine:
         self._feeding = False
         for sending in self._pool.forget():
             sending.error = _inside(error)
-            self._done.append(sending)
+            self._ended.append(sending)
         self._ready.extend(self._intending.values())
         self._give_up_the_rest()
+        self._hand_over()
         self._bell.set()
 
     def _turn(self) -> None:
@@ -188,9 +191,20 @@ class HttpEngine:
             self._give_up_the_rest()
         elif self._ready and self.expired is None:
             self._send_some(now)
+        self._hand_over()
         self._ring()
         self._pool.turn(self._patience(now))
+        self._hand_over()
         self._sample()
+
+    def _hand_over(self) -> None:
+        """Tells the ledger, then the caller, what ended: together, for each is another thread."""
+        if self._settlements and self._ledger is not None:
+            self._ledger.settle(self._settlements)
+            self._settlements = []
+        if self._ended:
+            self._done.extend(self._ended)
+            self._ended = []
 
     def _arrived(self) -> Iterable[Sending]:
         new = self._new
@@ -272,8 +286,8 @@ class HttpEngine:
             took = (now - sending.started) * 1000
             sending.attempts = (*sending.attempts, Attempt(Outcome.OK, "", took, sending.last_wait * 1000))
         if self._ledger is not None:
-            self._ledger.settle([_settled(sending, reply)])
-        self._done.append(sending)
+            self._settlements.append(_settled(sending, reply))
+        self._ended.append(sending)
         if sending.stops and "x-amz-function-error" in reply.headers:
             self._feeding = False
 
@@ -294,7 +308,7 @@ class HttpEngine:
             self._fail(sending, error)
             return
         if self._ledger is not None:
-            self._ledger.settle([_refused(sending, error, final=False)])
+            self._settlements.append(_refused(sending, error, final=False))
         sending.intended = False
         sending.last_wait = wait
         heapq.heappush(self._delayed, (now + wait, next(self._numbers), sending))
@@ -323,7 +337,7 @@ class HttpEngine:
     def _pause(self, sending: Sending, error: ServiceError) -> None:
         """Holds everything back, because the credentials are no longer taken: the caller gets others, or ends."""
         if self._ledger is not None:
-            self._ledger.settle([_refused(sending, error, final=False)])
+            self._settlements.append(_refused(sending, error, final=False))
         sending.error = error
         sending.intended = False
         self._ready.appendleft(sending)
@@ -335,8 +349,8 @@ class HttpEngine:
             error.attempts = max(len(sending.attempts), 1)
         sending.error = error
         if self._ledger is not None:
-            self._ledger.settle([_refused(sending, error, final=True)])
-        self._done.append(sending)
+            self._settlements.append(_refused(sending, error, final=True))
+        self._ended.append(sending)
         if sending.stops:
             self._feeding = False
 
@@ -352,8 +366,8 @@ class HttpEngine:
                     f"Stopped before it was sent {again}.".replace(" ;", ";"), sent=False, outcome="NOT_SENT"
                 )
             if self._ledger is not None and sending.intended:
-                self._ledger.settle([_refused(sending, sending.error, final=False)])
-            self._done.append(sending)
+                self._settlements.append(_refused(sending, sending.error, final=False))
+            self._ended.append(sending)
 
     def _ring(self) -> None:
         """Wakes the caller when it has something to do: not for each call that ended, where more are ready to go."""
@@ -372,23 +386,25 @@ def _inside(error: Exception) -> TransportError:
     )
 
 
-def _settled(sending: Sending, reply: Any) -> Settlement:
-    headers = reply.headers
-    function_error = headers.get("x-amz-function-error")
-    ok = Outcome.OK if reply.status == 200 else Outcome.ACCEPTED
+def _settled(sending: Sending, reply: Reply) -> Settlement:
+    get = reply.headers.get
+    error = get("x-amz-function-error")
+    outcome = "FUNCTION_ERROR" if error is not None else "OK" if reply.status == 200 else "ACCEPTED"
     return Settlement(
         sending.item.index,
-        max(len(sending.attempts), 1),
-        str(Outcome.FUNCTION_ERROR if function_error is not None else ok),
+        len(sending.attempts) or 1,
+        outcome,
         reply.status,
-        request_id=headers.get("x-amzn-requestid"),
-        executed_version=headers.get("x-amz-executed-version"),
-        function_error=function_error,
-        body=reply.body,
-        elapsed_ms=sending.seconds * 1000,
-        log_result=headers.get("x-amz-log-result"),
-        durable_execution_arn=headers.get("x-amz-durable-execution-arn"),
-        trace_id=headers.get("x-amzn-trace-id"),
+        None,
+        None,
+        get("x-amzn-requestid"),
+        get("x-amz-executed-version"),
+        error,
+        reply.body,
+        sending.seconds * 1000,
+        get("x-amz-log-result"),
+        get("x-amz-durable-execution-arn"),
+        get("x-amzn-trace-id"),
     )
 
 

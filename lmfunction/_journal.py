@@ -335,20 +335,19 @@ class _Batch:
 
     def add(self, work: _Work) -> None:
         """Takes in what was handed over, in its order."""
-        for entry in work.items:
-            self._add_item(entry)
-        epoch = self._journal._lease.epoch
+        self._add_items(work.items)
+        self._add_items(work.intents)
+        tries, now, epoch = self.tries, self._now, self._journal._lease.epoch
         for entry in work.intents:
-            self._add_item(entry)
-            number = self.tries[entry.seq] = self.tries.get(entry.seq, 0) + 1
-            self.intents.append(rows.intent_row(rows.place_of(entry.seq, number), epoch, self._now))
+            seq = entry.seq
+            number = tries[seq] = tries.get(seq, 0) + 1
+            self.intents.append(rows.intent_row(rows.place_of(seq, number), epoch, now))
         for settled in work.settled:
-            number = self.tries.get(settled.seq, 0)
-            if settled.final:
-                self.tries.pop(settled.seq, None)
-            place = rows.place_of(settled.seq, number)
+            seq = settled.seq
+            number = tries.pop(seq, 0) if settled.final else tries.get(seq, 0)
+            place = rows.place_of(seq, number)
             self._settled.append((place, settled))
-            self.outcomes.append(rows.outcome_row(place, epoch, self._now, settled))
+            self.outcomes.append(rows.outcome_row(place, epoch, now, settled))
         self._digest = work.ended or self._digest
 
     def totals(self) -> Totals:
@@ -386,11 +385,14 @@ class _Batch:
             seen.setdefault(key, seq)
         return found
 
-    def _add_item(self, entry: Entry) -> None:
-        """An item's row, unless it is written already: they come in order, but for those that are sent at once."""
-        if entry.seq not in self.new and not self._journal._written.holds(entry.seq):
-            self.new.add(entry.seq)
-            self.items.append(rows.item_row(entry, keyed=self._journal.keyed))
+    def _add_items(self, entries: Sequence[Entry]) -> None:
+        """The items' rows, but of those written already: they come in order, but for those that are sent at once."""
+        new, written, keyed = self.new, self._journal._written, self._journal.keyed
+        for entry in entries:
+            seq = entry.seq
+            if seq not in new and not written.holds(seq):
+                new.add(seq)
+                self.items.append(rows.item_row(entry, keyed=keyed))
 
 
 class _Written:

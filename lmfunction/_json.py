@@ -35,11 +35,8 @@ def encode(value: object, *, parameter: str = "Payload", secrets: bool = False) 
     Non-ASCII text stays as it is: `json.dumps` alone would write six bytes for one Cyrillic letter. Raises
     ParameterError that names the path of what cannot be written.
     """
-    if secrets and _QUICK is not None:
-        try:
-            return "".join(_QUICK(value, 0)).encode()
-        except (TypeError, ValueError, RecursionError):
-            pass  # what is wrong with it is found below
+    if secrets and (content := quick(value)) is not None:
+        return content
     try:
         return (_MARKING if secrets else _ENCODER).encode(value).encode()
     except (TypeError, ValueError, RecursionError):
@@ -48,6 +45,16 @@ def encode(value: object, *, parameter: str = "Payload", secrets: bool = False) 
         raise ParameterError(
             f"{parameter} cannot be written as JSON{where}: {why or 'it is nested too deep'}.", parameter=parameter
         ) from None
+
+
+def quick(value: object) -> bytes | None:
+    """As `encode` with secrets, for what can be written quickly; None where it takes a closer look."""
+    if _QUICK is None:
+        return None
+    try:
+        return "".join(_QUICK(value, 0)).encode()
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def check(text: str | bytes, *, parameter: str = "Payload", allow_duplicate_keys: bool = False) -> bytes:

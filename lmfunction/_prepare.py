@@ -109,6 +109,18 @@ def payload_of(arguments: Mapping[str, Any], invocation_type: str, warn: Warn) -
     return content, slots
 
 
+def plain_payload(value: dict[Any, Any], invocation_type: str) -> bytes | None:
+    """The bytes of a payload in which there is nothing to look up, to warn of or to refuse; None for any other."""
+    content = _json.quick(value)
+    if content is None or len(content) >= _limit_of(invocation_type) or looks_like_reference(content):
+        return None
+    return None if slots_of(content)[1] else content
+
+
+def _limit_of(invocation_type: str) -> int:
+    return _wire.EVENT_REQUEST_LIMIT if invocation_type == "Event" else _wire.SYNC_REQUEST_LIMIT
+
+
 def _payload_bytes(arguments: Mapping[str, Any], invocation_type: str, warn: Warn) -> bytes:
     repeated = bool(arguments.get("allow_duplicate_keys"))
     if "payload_stream" in arguments:
@@ -129,7 +141,7 @@ def _payload_bytes(arguments: Mapping[str, Any], invocation_type: str, warn: War
 
 
 def _check_size(content: str | bytes, invocation_type: str, warn: Warn, parameter: str) -> None:
-    limit = _wire.EVENT_REQUEST_LIMIT if invocation_type == "Event" else _wire.SYNC_REQUEST_LIMIT
+    limit = _limit_of(invocation_type)
     if len(content) * (4 if isinstance(content, str) else 1) < limit:
         return  # below the limit whatever the encoding
     count = len(content.encode("utf-8", "surrogatepass")) if isinstance(content, str) else len(content)

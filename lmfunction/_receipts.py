@@ -20,7 +20,7 @@ from lmfunction._engine import Engine
 from lmfunction._guards import FREE
 from lmfunction._model import InvokeResult
 from lmfunction._piped import payload_of_object
-from lmfunction._prepare import payload_of
+from lmfunction._prepare import payload_of, plain_payload
 from lmfunction._run_items import Kept
 from lmfunction._secret_values import Known, hide
 from lmfunction._sending import Address, Sending
@@ -45,10 +45,10 @@ class Receipt:
         result = result_of(
             request_shown(plan.request, self.transport),
             sending.reply,
-            attempt_log=sending.attempts or None,
-            elapsed_ms=sending.seconds * 1000,
-            redaction=plan.place.profile.redaction.with_secrets(self.known),
-            resend=self.call.again(self.engine),
+            sending.attempts or None,
+            sending.seconds * 1000,
+            plan.place.profile.redaction.with_secrets(self.known),
+            self.call.again(self.engine),
         )
         self.begun.answered(result)
         self.call.tell_attempts(result)
@@ -90,10 +90,17 @@ class CommonReceipt:
         """The call for `item`, checked; None when it is not like the others. Raises what its making raises."""
         if has_its_own(item.input):
             return None
-        arguments = {"payload": payload_of_object(item.input), **self._options}
-        body, slots = payload_of(arguments, self._type, self.call.notices.warn)
-        if slots:
-            return None
+        value = item.input
+        body = None
+        if type(value) is dict:
+            body = plain_payload(value, self._type)
+        elif type(value) is Kept:
+            body = value.payload()  # which was checked when it was written down
+        if body is None:
+            arguments = {"payload": payload_of_object(value), **self._options}
+            body, slots = payload_of(arguments, self._type, self.call.notices.warn)
+            if slots:
+                return None
         if self._batch.count is None:
             self._batch.admit(self.call.plan.place.profile)
         return Sending(item, self, self._address, body, stops=stops)
@@ -129,10 +136,10 @@ class CommonReceipt:
         result = result_of(
             (self._like, sending.body),
             sending.reply,
-            attempt_log=sending.attempts or None,
-            elapsed_ms=sending.seconds * 1000,
-            redaction=self._redaction,
-            resend=self._resend,
+            sending.attempts or None,
+            sending.seconds * 1000,
+            self._redaction,
+            self._resend,
         )
         self._last.append((time.time(), result))
         if self._audited and (entry := self._entries.pop(sending.item.index, None)) is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random as _random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final, TypeVar
 
 from lmfunction._model import Attempt, Outcome
@@ -63,6 +63,26 @@ class RetryPolicy:
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = field(default=_random.random)
 
+    def resends(self, error: ServiceError | TransportError) -> bool:
+        """Whether a call that ended so may be sent again."""
+        return may_resend(error)
+
+
+@dataclass(frozen=True)
+class AtLeastOnce(RetryPolicy):
+    """The policy of calls that may run twice. `repeated` is called for each of unknown fate that is sent again."""
+
+    repeated: Callable[[], None] = lambda: None
+
+    @classmethod
+    def like(cls, policy: RetryPolicy, repeated: Callable[[], None]) -> AtLeastOnce:
+        """One that is as patient as `policy`."""
+        return cls(**{found.name: getattr(policy, found.name) for found in fields(RetryPolicy)}, repeated=repeated)
+
+    def resends(self, error: ServiceError | TransportError) -> bool:
+        """Whether a call that ended so may be sent again."""
+        return may_resend(error) or error.outcome == Outcome.UNKNOWN
+
 
 def classify(code: str, status: int) -> Outcome:
     """What a refusal by the service says about the function: not run for now, not run, or unknown.
@@ -95,8 +115,10 @@ def send_with_retries(send: Callable[[], T], policy: RetryPolicy, deadline: floa
             attempts.append(Attempt(Outcome(error.outcome), code, (now - start) * 1000, waited * 1000))
             error.attempts = len(attempts)
             waited = _wait(error, policy, len(attempts))
-            if not may_resend(error) or len(attempts) >= policy.max_attempts or now + waited >= deadline:
+            if not policy.resends(error) or len(attempts) >= policy.max_attempts or now + waited >= deadline:
                 raise
+            if isinstance(policy, AtLeastOnce) and error.outcome == Outcome.UNKNOWN:
+                policy.repeated()
             pause(waited, policy.sleep)
         else:
             attempts.append(Attempt(Outcome.OK, "", (policy.clock() - start) * 1000, waited * 1000))

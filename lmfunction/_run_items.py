@@ -14,7 +14,7 @@ from lmfunction._gathered import Gathered, gather
 from lmfunction._json import CheckedJson
 from lmfunction._jsonable import jsonable
 from lmfunction._ledger import Entry
-from lmfunction._prepare import payload_of
+from lmfunction._prepare import payload_of, plain_payload
 from lmfunction._table import INVOKE
 from lmfunction.errors import LMError, ParameterError
 
@@ -36,9 +36,14 @@ class Kept:
         found: dict[str, Any] = json.loads(self.entry.call) if self.entry.call is not None else {}
         if _FAULT in found:
             raise ParameterError(found[_FAULT])
-        if hashlib.sha256(self.entry.payload).digest() != self.entry.payload_sha256:
+        return {**found, "Payload": CheckedJson(self.payload())}
+
+    def payload(self) -> bytes:
+        """The bytes of its payload. Raises ParameterError when they are not what was written."""
+        entry = self.entry
+        if hashlib.sha256(entry.payload).digest() != entry.payload_sha256:
             raise ParameterError("Its payload in the journal is not what was written; it is not sent.")
-        return {**found, "Payload": CheckedJson(self.entry.payload)}
+        return entry.payload
 
     @property
     def input(self) -> Any:
@@ -68,6 +73,8 @@ class ItemReader:
         self._line = line
         self._engine = engine
         expression = line.arguments.get("item_key")
+        self._type = line.arguments.get("invocation_type", "RequestResponse")
+        self._payload_alone = "FunctionName" in values and not any(name in values for name in _CARRIED)
         self._key = None
         if expression is not None:
             from lmfunction._select import compile_expression  # here: help needs no jmespath
@@ -79,6 +86,10 @@ class ItemReader:
         if isinstance(value, Kept) and value.value is None and value.entry.seq == seq:
             return value  # of the run's own journal
         key = self._key_of(seq, value)
+        if type(value) is dict and self._payload_alone:
+            plain = plain_payload(value, self._type)
+            if plain is not None:
+                return Kept(Entry(seq, key, hashlib.sha256(plain).digest(), plain, None), value)
         try:
             payload, call = self._written(self._bind(value))
         except LMError as error:

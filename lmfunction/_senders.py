@@ -84,7 +84,7 @@ class Senders:
         self.limit = limit
         self.delivery = delivery
         self.name = name  # of what the window is remembered for
-        self.crew = Crew(engine, limit)
+        self.crew = Crew(engine, limit, at_least_once=delivery.at_least_once)
         self.wired: HttpEngine | DaskEngine | None = None
         self.common: CommonReceipt | None = None
         self.refused: LMError | None = None  # why nothing more can be sent: credentials that expired, a fault of ours
@@ -114,7 +114,7 @@ class Senders:
     @property
     def possible_duplicates(self) -> int:
         """How many calls were sent again that may have run."""
-        return self.wired.possible_duplicates if self.wired is not None else 0
+        return self.crew.possible_duplicates + (self.wired.possible_duplicates if self.wired is not None else 0)
 
     @property
     def room(self) -> int:

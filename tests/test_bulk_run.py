@@ -269,6 +269,30 @@ def test_what_only_boto3_can_do_is_left_to_it_and_told_once(cloud: Served, sessi
     assert not engine_threads()
 
 
+def test_boto3_in_threads_delivers_at_least_once_too(cloud: Served, session: lm.Session) -> None:
+    """What may have run is sent again there as well, and counted; without it, it is not."""
+
+    def objects() -> list[Any]:
+        found: list[Any] = [{"n": n} for n in range(4)]
+        found[2]["do"] = [{"raw": "", "then": "reset"}, {"status": 200, "body": '"second"'}]
+        return found
+
+    def hooked(**options: Any) -> Any:
+        made = lm.Invoke("f").session(session).throttle_limit(2)
+        for name, value in options.items():
+            made = getattr(made, name)(value)
+        return made.customize().mutate_request(lambda http: http.headers.update({"X-A": "b"}))
+
+    run = lm.pipe(objects()) | hooked(delivery="AtLeastOnce")
+    assert run[2].payload == "second"
+    assert run.summary()["PossibleDuplicates"] == 1
+    assert cloud.counts()["executions"] == {"0": 1, "1": 1, "2": 2, "3": 1}
+    cloud.reset()
+    run = lm.pipe(objects()) | hooked().error_action("Continue")
+    assert [item.index for item in run.unknown] == [2]
+    assert cloud.counts()["executions"]["2"] == 1
+
+
 # Where results go
 
 
