@@ -288,7 +288,7 @@ def test_boto3_in_threads_delivers_at_least_once_too(cloud: Served, session: lm.
     assert run.summary()["PossibleDuplicates"] == 1
     assert cloud.counts()["executions"] == {"0": 1, "1": 1, "2": 2, "3": 1}
     cloud.reset()
-    run = lm.pipe(objects()) | hooked().error_action("Continue")
+    run = lm.pipe(objects()) | hooked(error_action="Continue")
     assert [item.index for item in run.unknown] == [2]
     assert cloud.counts()["executions"]["2"] == 1
 
