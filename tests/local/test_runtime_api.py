@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lmfunction import _wire
+from lmfunction.local import _runtime_api
 from lmfunction.local._functions import Configuration
 from lmfunction.local._invocation import Invocation
 from lmfunction.local._runtime_api import RuntimeApi
@@ -119,3 +121,27 @@ def test_oversized_result() -> None:
     sandbox, said = talk(f"{ID.format(1)}/response", b"x" * (_wire.SYNC_RESPONSE_LIMIT + 1), None)
     assert [oversized for _, _, _, oversized in sandbox.results] == [True]
     assert said.endswith(b'{"n":2}')
+
+
+def test_our_own_loop_has_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is answered there as on the port, however long the handler took to load; a stranger has to hurry."""
+    monkeypatch.setattr(_runtime_api, "_LIMITS", replace(_runtime_api._LIMITS, head_seconds=0.02))
+
+    async def run() -> tuple[bytes, bytes]:
+        api = RuntimeApi(Sandbox())
+        reader, writer = await asyncio.open_connection(sock=api.connection())
+        own, port = api.address.split(":")
+        strange_reader, stranger = await asyncio.open_connection(own, int(port))
+        said_to_stranger = await strange_reader.read()  # until it is sent away
+        writer.write(f"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: {api.address}\r\n\r\n".encode())
+        said = await reader.readuntil(b'{"n":1}')
+        for one in (writer, stranger):
+            one.close()
+            await one.wait_closed()
+        api.close()
+        await asyncio.sleep(0)
+        return said, said_to_stranger
+
+    said, said_to_stranger = asyncio.run(run())
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert said_to_stranger == b""
