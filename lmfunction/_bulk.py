@@ -19,6 +19,7 @@ from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._failure_guard import FailureGuard
 from lmfunction._feeding import Feeding
+from lmfunction._journal import given_back
 from lmfunction._journaling import StoredItems, begun, open_run, unkept
 from lmfunction._kept_run import KeptRun
 from lmfunction._model import InvokeResult, Outcome
@@ -83,7 +84,8 @@ def invoke_many(
     InvocationInterrupted is raised, with `result` too. Where a guard refuses them before the first is sent it is
     GuardError.
     """
-    return ready_many(objects, bind, engine, door, on_result, terms, watch)()
+    with given_back():
+        return ready_many(objects, bind, engine, door, on_result, terms, watch)()
 
 
 def ready_many(
@@ -108,31 +110,32 @@ def ready_many(
     objects, batch = surveyed(objects, watch.total, bind, engine, door)
     if behind is not None and not stored:
         objects = met_by_the_first(objects, batch, bind, engine, door)
-    kept, cluster = (None, None) if batch.dry else _opened(terms, bind, engine, door)
-    run = BulkResult(
-        lambda again: invoke_many(
-            again,
-            unkept(bind),
-            engine,
-            door,
-            on_result,
-            replace(terms, out_file=None),
-            replace(watch, total=len(again)),
-        ),
-        None if terms.out_file is None or batch.dry else OutFile(terms.out_file),
-    )
-    name = " ".join(str(bind.values.get(part)) for part in ("FunctionName", "EndpointUrl", "ProfileName"))
-    own = behind or door
-    delivery = Delivery(terms.at_least_once, kept, cluster, terms.share_credential)
-    senders = Senders(engine, own, terms.limit, delivery, name)
-    feeding = Feeding(run, senders, bind, engine, own, on_result, batch, FailureGuard(terms.tolerated), kept)
-    ready = ManyCalls(feeding, own, watch, engine.policy.clock)
-    if kept is None:
-        ready.begin(lambda: iter(objects))
-    else:
-        source = None if stored else iter(objects)
-        ready.begin(lambda: begun(kept, run, source, watch.total, bind, engine))
-    return ready
+    with given_back():  # in case that anything comes between, such as Ctrl-C
+        kept, cluster = (None, None) if batch.dry else _opened(terms, bind, engine, door)
+        run = BulkResult(
+            lambda again: invoke_many(
+                again,
+                unkept(bind),
+                engine,
+                door,
+                on_result,
+                replace(terms, out_file=None),
+                replace(watch, total=len(again)),
+            ),
+            None if terms.out_file is None or batch.dry else OutFile(terms.out_file),
+        )
+        name = " ".join(str(bind.values.get(part)) for part in ("FunctionName", "EndpointUrl", "ProfileName"))
+        own = behind or door
+        delivery = Delivery(terms.at_least_once, kept, cluster, terms.share_credential)
+        senders = Senders(engine, own, terms.limit, delivery, name)
+        feeding = Feeding(run, senders, bind, engine, own, on_result, batch, FailureGuard(terms.tolerated), kept)
+        ready = ManyCalls(feeding, own, watch, engine.policy.clock)
+        if kept is None:
+            ready.begin(lambda: iter(objects))
+        else:
+            source = None if stored else iter(objects)
+            ready.begin(lambda: begun(kept, run, source, watch.total, bind, engine))
+        return ready
 
 
 def _opened(terms: Terms, bind: Binding, engine: Engine, door: Door) -> tuple[KeptRun | None, Cluster | None]:

@@ -15,13 +15,24 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Final, TypeVar
 
 from lmfunction import _journal_rows as rows
 from lmfunction import _lease
-from lmfunction._journal_file import Database, Mark, as_error, opened_to_read, telling
+from lmfunction._journal_batch import Batch, Work, Written
+from lmfunction._journal_file import (
+    Database,
+    alone,
+    as_error,
+    into_one_file,
+    opened_to_read,
+    remove_files,
+    telling,
+)
+from lmfunction._journal_mark import Mark
 from lmfunction._journal_rows import Totals
 from lmfunction._lease import Lease, Times
 from lmfunction._ledger import HANDED_OVER, Committed, Entry, Settlement
@@ -32,22 +43,30 @@ T = TypeVar("T")
 
 _ENOUGH: Final = 200  # rows that are not made to wait for more
 _LONGEST: Final = 0.02  # seconds that one waits for more
+_BRIEFLY: Final = 1.0  # seconds that giving back waits for who is about to open
 
 
-@dataclass(frozen=True)
-class _Work:
-    """Something handed over: rows to add, or a question that is answered from within the thread."""
+# The journals that were opened within each `given_back` that is under way.
+_held: ContextVar[tuple[list[Journal], ...]] = ContextVar("held", default=())
 
-    items: Sequence[Entry] = ()
-    intents: Sequence[Entry] = ()
-    committed: Committed | None = None
-    settled: Sequence[Settlement] = ()
-    ended: Digest | None = None
-    ask: Callable[[Database], None] | None = None
 
-    @property
-    def count(self) -> int:
-        return len(self.items) + len(self.intents) + len(self.settled)
+@contextlib.contextmanager
+def given_back(*, discard: bool = False) -> Iterator[Sequence[Journal]]:
+    """Gives every journal back that was opened inside, when that ends by an exception; with `discard` removes it.
+
+    Ctrl-C may come between the opening of a journal and the `try` of whoever is to close it.
+    """
+    held: list[Journal] = []
+    token = _held.set((*_held.get(), held))
+    try:
+        yield held
+    except BaseException:
+        for journal in held:
+            with contextlib.suppress(LMError):
+                journal.discard() if discard else journal.close()
+        raise
+    finally:
+        _held.reset(token)
 
 
 class Journal:
@@ -78,14 +97,17 @@ class Journal:
         self._pid = os.getpid()
         self._failed: LMError | None = None
         self._tries = dict(tries)
-        self._written = _Written(totals.items)
-        self._work: collections.deque[_Work] = collections.deque()
+        self._written = Written(totals.items)
+        self._work: collections.deque[Work] = collections.deque()
         self._rung = threading.Event()
         self._closing = False
+        self._discarding = False
         self._unwritten: list[Settlement] = []
         self._took = 0.0
         self._under_way = 0
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        for held in _held.get():
+            held.append(self)
 
     # What the engine asks.
 
@@ -98,11 +120,11 @@ class Journal:
 
     def intend(self, entries: Sequence[Entry], committed: Committed) -> None:
         """Writes down that `entries` are about to be sent, then calls `committed`."""
-        self._hand_over(_Work(intents=entries, committed=committed))
+        self._hand_over(Work(intents=entries, committed=committed))
 
     def settle(self, settlements: Sequence[Settlement]) -> None:
         """Writes down what became of items."""
-        self._hand_over(_Work(settled=settlements))
+        self._hand_over(Work(settled=settlements))
 
     def recall(self, first: int, last: int) -> Sequence[tuple[Entry, Settlement | None]]:
         """The items from `first` to before `last`, with what was handed over of them until now."""
@@ -110,11 +132,11 @@ class Journal:
 
     def register(self, entries: Sequence[Entry]) -> None:
         """Writes items down that are not to be sent yet."""
-        self._hand_over(_Work(items=entries))
+        self._hand_over(Work(items=entries))
 
     def end_source(self, digest: Digest) -> None:
         """Writes down that the source was read to its end."""
-        self._hand_over(_Work(ended=digest))
+        self._hand_over(Work(ended=digest))
 
     def flush(self) -> None:
         """Waits until all that was handed over is on the disk. Raises JournalError when it is not."""
@@ -128,9 +150,18 @@ class Journal:
             return
         self._closing = True
         self._rung.set()
-        self._thread.join()
+        if self._thread.ident is None:
+            self._let_go()
+        else:
+            self._thread.join()
         if self._failed is not None:
             raise self._failed
+
+    def discard(self) -> None:
+        """Gives the journal back and removes it, unless another process has taken it over."""
+        self._discarding = True
+        with contextlib.suppress(LMError):
+            self.close()
 
     # What happens in the thread.
 
@@ -139,7 +170,7 @@ class Journal:
         self._thread.start()
         return self
 
-    def _hand_over(self, work: _Work) -> None:
+    def _hand_over(self, work: Work) -> None:
         if os.getpid() != self._pid or not self._thread.is_alive():
             if work.committed is not None:
                 work.committed(work.intents, self.failed or JournalError("The journal is closed."))
@@ -164,7 +195,7 @@ class Journal:
             finally:
                 answered.set()
 
-        self._hand_over(_Work(ask=answer))
+        self._hand_over(Work(ask=answer))
         while not answered.wait(0.1):
             if not self._thread.is_alive() and not answered.is_set():
                 return self._asked(ask)
@@ -193,14 +224,14 @@ class Journal:
         under_way = self._under_way - sum(len(work.settled) for work in waiting)
         return under_way > 0 and sum(work.count for work in waiting) < _ENOUGH
 
-    def _taken(self) -> list[_Work]:
+    def _taken(self) -> list[Work]:
         taken = []
         with contextlib.suppress(IndexError):
             while True:
                 taken.append(self._work.popleft())
         return taken
 
-    def _write(self, work: Sequence[_Work]) -> None:
+    def _write(self, work: Sequence[Work]) -> None:
         """Writes one batch down, and says so to those who wait for it."""
         begun = time.perf_counter()
         try:
@@ -221,9 +252,9 @@ class Journal:
         for committed, entries in waiting.items():
             committed(entries, self._failed)
 
-    def _commit(self, work: Sequence[_Work]) -> None:
+    def _commit(self, work: Sequence[Work]) -> None:
         database, now = self._database, self._times.clock()
-        batch = _Batch(self, now)
+        batch = Batch(self.totals, self._tries, self._written, self._lease.epoch, now, keyed=self.keyed)
         for one in work:
             batch.add(one)
         database.execute("BEGIN IMMEDIATE")
@@ -270,12 +301,12 @@ class Journal:
             error = as_error(self.path, error)
         self._failed = error if isinstance(error, LMError) else JournalError(f"The journal cannot go on: {error!r}")
 
-    def _explained(self, error: BaseException, batch: _Batch) -> BaseException:
+    def _explained(self, error: BaseException, batch: Batch) -> BaseException:
         """The error that names the keys which are there twice, where that is what is wrong."""
         import sqlite3
 
         if isinstance(error, sqlite3.IntegrityError):
-            pairs = batch.duplicates()
+            pairs = batch.duplicates(self._database)
             if pairs:
                 return refuse_duplicates(pairs, len(pairs), self.path)
         return error
@@ -287,27 +318,47 @@ class Journal:
             if self._failed is not None and self._unwritten:
                 failed, self._failed = self._failed, None
                 try:
-                    self._commit([_Work(settled=self._unwritten)])
+                    self._commit([Work(settled=self._unwritten)])
                 finally:
                     self._failed = failed
-        try:
-            database.execute("BEGIN IMMEDIATE")
-            owned = self._still_owned()
-            if owned:
-                totals = replace(self.totals, commits=self.totals.commits + 1, status=self._status())
-                self._put(totals, self._times.clock(), released=1)
-            database.execute("COMMIT")
-            if owned:
-                self._mark.set(totals.commits)
-                self.totals = totals
-        except Exception as error:  # noqa: BLE001 - told by `close`; the next owner sees that this one has ended
+        with contextlib.ExitStack() as stack:
+            apart = False
+            with contextlib.suppress(JournalError):
+                stack.enter_context(alone(self.path, _BRIEFLY))
+                apart = True
             owned = False
-            if self._failed is None:
-                self._fail(error)
-        finally:
-            with contextlib.suppress(Exception):
-                database.close()
-            self._mark.close(remove=owned)
+            try:
+                owned = self._released()
+                if owned and apart and not self._discarding:
+                    with contextlib.suppress(Exception):  # somebody looks at it, or the disk is full: it stays as it is
+                        into_one_file(database)
+            except Exception as error:  # noqa: BLE001 - told by `close`; the next owner sees that this one has ended
+                if self._failed is None:
+                    self._fail(error)
+            finally:
+                with contextlib.suppress(Exception):
+                    database.close()
+                self._mark.close(remove=owned and apart)  # else it may be the next owner's by now
+                if owned and apart and self._discarding:
+                    with contextlib.suppress(OSError):
+                        remove_files(self.path)
+
+    def _released(self) -> bool:
+        """Writes down that this process owns it no more, unless it is discarded; False when that was so before."""
+        database = self._database
+        if database.in_transaction:  # Ctrl-C came while the lease was taken
+            database.execute("ROLLBACK")
+        database.execute("BEGIN IMMEDIATE")
+        owned = self._still_owned()
+        if owned and not self._discarding:
+            totals = replace(self.totals, commits=self.totals.commits + 1, status=self._status())
+            self._put(totals, self._times.clock(), released=1)
+            database.execute("COMMIT")
+            self._mark.set(totals.commits)
+            self.totals = totals
+        else:
+            database.execute("ROLLBACK")
+        return owned
 
     def _status(self) -> str:
         complete = self.totals.source_count is not None
@@ -317,98 +368,3 @@ class Journal:
             (HANDED_OVER,),
         ).fetchone()[0]
         return "finished" if complete and not left and self._failed is None else "stopped"
-
-
-class _Batch:
-    """The rows of one transaction."""
-
-    def __init__(self, journal: Journal, now: float) -> None:
-        self.items: list[tuple[Any, ...]] = []
-        self.intents: list[tuple[Any, ...]] = []
-        self.outcomes: list[tuple[Any, ...]] = []
-        self.tries = dict(journal._tries)
-        self.new: set[int] = set()
-        self._journal = journal
-        self._now = now
-        self._settled: list[tuple[int, Settlement]] = []
-        self._digest: Digest | None = None
-
-    def add(self, work: _Work) -> None:
-        """Takes in what was handed over, in its order."""
-        self._add_items(work.items)
-        self._add_items(work.intents)
-        tries, now, epoch = self.tries, self._now, self._journal._lease.epoch
-        for entry in work.intents:
-            seq = entry.seq
-            number = tries[seq] = tries.get(seq, 0) + 1
-            self.intents.append(rows.intent_row(rows.place_of(seq, number), epoch, now))
-        for settled in work.settled:
-            seq = settled.seq
-            number = tries.pop(seq, 0) if settled.final else tries.get(seq, 0)
-            place = rows.place_of(seq, number)
-            self._settled.append((place, settled))
-            self.outcomes.append(rows.outcome_row(place, epoch, now, settled))
-        self._digest = work.ended or self._digest
-
-    def totals(self) -> Totals:
-        """What the lease's row says once the rows are in."""
-        before = self._journal.totals
-        digest = self._digest
-        return replace(
-            before,
-            commits=before.commits + 1,
-            items=before.items + len(self.items),
-            intents=before.intents + len(self.intents),
-            outcomes=before.outcomes + len(self.outcomes),
-            source_digest=before.source_digest if digest is None else digest.value(),
-            source_count=before.source_count if digest is None else digest.count,
-        )
-
-    def late(self) -> list[tuple[Any, ...]]:
-        """The rows for what became of calls that were sent before another process took over."""
-        epoch = self._journal._lease.epoch
-        return [
-            (place, epoch, self._now, settled.outcome, settled.request_id, settled.body)
-            for place, settled in self._settled
-        ]
-
-    def duplicates(self) -> list[tuple[str, int, int]]:
-        """The keys of this batch that stand for two items, each with their places."""
-        found = []
-        seen: dict[str, int] = {}
-        for seq, key, *_ in self.items:
-            if key is None:
-                continue
-            stored = self._journal._database.execute("SELECT seq FROM item WHERE key = ?", (key,)).fetchone()
-            if stored is not None or key in seen:
-                found.append((key, stored[0] if stored is not None else seen[key], seq))
-            seen.setdefault(key, seq)
-        return found
-
-    def _add_items(self, entries: Sequence[Entry]) -> None:
-        """The items' rows, but of those written already: they come in order, but for those that are sent at once."""
-        new, written, keyed = self.new, self._journal._written, self._journal.keyed
-        for entry in entries:
-            seq = entry.seq
-            if seq not in new and not written.holds(seq):
-                new.add(seq)
-                self.items.append(rows.item_row(entry, keyed=keyed))
-
-
-class _Written:
-    """Which items are in the file: all before a place, and some ahead of it."""
-
-    def __init__(self, before: int) -> None:
-        self._before = before
-        self._ahead: set[int] = set()
-
-    def holds(self, seq: int) -> bool:
-        """Whether item `seq` is in."""
-        return seq < self._before or seq in self._ahead
-
-    def add(self, seqs: set[int]) -> None:
-        """Takes in what was written."""
-        self._ahead |= seqs
-        while self._before in self._ahead:
-            self._ahead.remove(self._before)
-            self._before += 1

@@ -1,13 +1,12 @@
-"""A journal's files: the SQLite database, and the mark beside it.
+"""A journal's files: the SQLite database, what SQLite puts beside it, and the lock of who opens it or gives it back.
 
 The database is in WAL mode with every commit forced to the disk. Never is it opened by plain `open()` in a process that
 has it open by SQLite: closing that file would drop the locks that SQLite holds on it. Who only looks opens it
 read-only; one connection writes, since SQLite before 3.51.3 can damage a WAL file that two connections write at once.
 Network file systems lack the shared memory that WAL needs: there it is a rollback journal, and nobody else may look.
 
-SQLite passes over the damaged end of a WAL file in silence, and so it does over one that is missing: what was committed
-last is gone then, and what was sent would be sent again. The mark tells: it holds the number of the last commit, which
-is written behind each commit, so that it is never ahead of what is on the disk.
+When its owner gives a journal back in order, the database leaves that mode: it is one file then, and who looks at it
+leaves none beside it.
 """
 
 from __future__ import annotations
@@ -17,11 +16,12 @@ import os
 import pathlib
 import stat
 import sys
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from lmfunction._locks import SAFELY
+from lmfunction._journal_mark import mark_path
+from lmfunction._locks import SAFELY, HeldFile, hold
 from lmfunction._text import one_line
 from lmfunction._user_files import make_private_folder
 from lmfunction.errors import JournalError
@@ -33,6 +33,8 @@ APPLICATION: Final = int.from_bytes(b"LMfJ", "big")
 VERSION: Final = 1
 _OLDEST: Final = (3, 37)  # STRICT tables
 _PATIENCE: Final = 5.0
+_STEP: Final = 0.02  # seconds between two looks at what others do: neither a lock nor SQLite tells when it is free
+_WRITE: Final = 0.5  # seconds that the end of a journal's last write may take
 # File systems of a network, by the names that Linux gives them; those of FUSE are `fuse.NAME`.
 _OF_A_NETWORK: Final = frozenset(
     ["nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ceph", "glusterfs", "lustre", "gpfs", "9p", "beegfs"]
@@ -50,6 +52,10 @@ _SETTINGS: Final = (
 
 class Database(Protocol):
     """What is asked of a connection; sqlite3's is one."""
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a transaction was begun that has not ended."""
 
     def execute(self, statement: str, values: Any = ..., /) -> Any:
         """Runs one statement."""
@@ -98,8 +104,8 @@ def check_file(path: str) -> None:
         _check_file(path)
 
 
-def open_to_write(path: str, make: Callable[[Database], None], *, shared: bool) -> Database:
-    """The database at `path`; an empty one is filled by `make` in one transaction. `shared` unless it is on a network.
+def open_to_write(path: str, *, shared: bool) -> Database:
+    """The database at `path`, which may be empty. `shared` unless it is on a network.
 
     Raises JournalError for a file that is no journal, or was written by a newer version.
     """
@@ -110,21 +116,67 @@ def open_to_write(path: str, make: Callable[[Database], None], *, shared: bool) 
                 database.execute("PRAGMA locking_mode = EXCLUSIVE")
             for setting in _SETTINGS:
                 database.execute(f"PRAGMA {setting}")
-            found = identify(database, path)
+            identify(database, path)
             mode = "WAL" if shared else "DELETE"
             answer = str(database.execute(f"PRAGMA journal_mode = {mode}").fetchone()[0])
             if answer.casefold() != mode.casefold():
                 raise JournalError(_told(path, f"the file system does not allow SQLite's mode {mode}"))
-            if not found:
-                database.execute("BEGIN IMMEDIATE")
-                make(database)
-                database.execute(f"PRAGMA application_id = {APPLICATION}")
-                database.execute(f"PRAGMA user_version = {VERSION}")
-                database.execute("COMMIT")
         except BaseException:
             database.close()
             raise
         return database
+
+
+def fill(database: Database, make: Callable[[Database], None]) -> None:
+    """Makes a journal of an empty database, by `make`, in one transaction."""
+    database.execute("BEGIN IMMEDIATE")
+    make(database)
+    database.execute(f"PRAGMA application_id = {APPLICATION}")
+    database.execute(f"PRAGMA user_version = {VERSION}")
+    database.execute("COMMIT")
+
+
+def into_one_file(database: Database) -> None:
+    """Moves what the -wal file holds into the database, and removes the files beside it; not while somebody looks."""
+    import sqlite3
+
+    database.execute("PRAGMA busy_timeout = 0")
+    end = time.monotonic() + _WRITE
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = DELETE").fetchone()
+            return
+        except sqlite3.OperationalError as error:
+            busy = str(getattr(error, "sqlite_errorname", "SQLITE_BUSY")).startswith("SQLITE_BUSY")
+            if not busy or time.monotonic() > end:
+                raise
+        time.sleep(_STEP)
+
+
+def remove_files(path: str) -> None:
+    """Removes a journal, and what is beside it but the lock."""
+    for name in _files(path):
+        pathlib.Path(name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def alone(path: str, patience: float = 10.0) -> Iterator[None]:
+    """For one process at a time, so that of two that begin at once one finds the other's lease.
+
+    Raises JournalError when another does not end within `patience` seconds.
+    """
+    held: HeldFile | None = None
+    try:
+        with telling(path):
+            end = time.monotonic() + patience
+            while (held := hold(f"{path}-lock")) is None:
+                if time.monotonic() > end:
+                    raise JournalError(f"Another process has been opening this journal for seconds.\n  {_shown(path)}")
+                time.sleep(_STEP)
+        yield
+    finally:
+        if held is not None:
+            held.release()
 
 
 @contextlib.contextmanager
@@ -134,7 +186,7 @@ def opened_to_read(path: str) -> Iterator[Database]:
         _check_file(path)
         if not pathlib.Path(path).exists():
             raise JournalError(f"There is no journal {_shown(path)}.")
-        if pathlib.Path(f"{path}-journal").exists():
+        if _being_written(path):
             raise JournalError(_told(path, "a write was cut off, or is under way", "-Resume mends it."))
         database = connect(path, writes=False)
         try:
@@ -222,64 +274,6 @@ def network_of(path: str, mounts: str = "/proc/mounts") -> str | None:
     return kind if kind in _OF_A_NETWORK or kind.startswith("fuse.") else None
 
 
-@dataclass
-class Mark:
-    """The number of the last commit, in a file beside the journal."""
-
-    path: str
-    descriptor: int
-
-    @classmethod
-    def made(cls, journal: str, number: int) -> Mark:
-        """The mark of a journal that is about to be written, on the disk with its name when this returns."""
-        path = mark_path(journal)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | SAFELY, 0o600)
-        mark = cls(path, descriptor)
-        try:
-            mark.set(number)
-            os.fsync(descriptor)
-            _sync_folder(path)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return mark
-
-    def set(self, number: int) -> None:
-        """Writes the number: into the page cache, which outlives the process but not a loss of power."""
-        data = b"%020d\n" % number
-        if hasattr(os, "pwrite"):
-            os.pwrite(self.descriptor, data, 0)
-        else:
-            os.lseek(self.descriptor, 0, os.SEEK_SET)
-            os.write(self.descriptor, data)
-
-    def close(self, *, remove: bool) -> None:
-        """Lets go of it; a journal that is let go of in order needs none."""
-        os.close(self.descriptor)
-        if remove:
-            with contextlib.suppress(OSError):
-                os.unlink(self.path)  # noqa: PTH108 - beside `os.close`
-
-
-def read_mark(journal: str) -> int | None:
-    """The number of the last commit that a journal's owner saw done; None when there is no mark, -1 when it is none."""
-    try:
-        descriptor = os.open(mark_path(journal), os.O_RDONLY | SAFELY)
-    except FileNotFoundError:
-        return None
-    try:
-        return int(os.read(descriptor, 64))
-    except ValueError:
-        return -1
-    finally:
-        os.close(descriptor)
-
-
-def mark_path(journal: str) -> str:
-    """Where a journal's mark is."""
-    return f"{journal}-mark"
-
-
 def _check_folder(folder: pathlib.Path, path: str) -> None:
     """In a folder that everybody may write, somebody could put a link in the place of a file that SQLite opens."""
     if sys.platform == "win32":
@@ -292,7 +286,7 @@ def _check_folder(folder: pathlib.Path, path: str) -> None:
 
 
 def _check_file(path: str) -> None:
-    for name in (path, f"{path}-wal", f"{path}-shm", f"{path}-journal", mark_path(path)):
+    for name in _files(path):
         try:
             found = os.lstat(name)
         except FileNotFoundError:
@@ -304,14 +298,18 @@ def _check_file(path: str) -> None:
             raise JournalError(_told(path, "it belongs to another user"))
 
 
-def _sync_folder(path: str) -> None:
-    if sys.platform == "win32":
-        return
-    descriptor = os.open(pathlib.Path(path).absolute().parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _files(path: str) -> tuple[str, ...]:
+    return (path, f"{path}-wal", f"{path}-shm", f"{path}-journal", mark_path(path))
+
+
+def _being_written(path: str) -> bool:
+    """Whether a rollback journal is there, and stays: the one that ends a run is gone in a moment."""
+    end = time.monotonic() + _WRITE
+    while pathlib.Path(f"{path}-journal").exists():
+        if time.monotonic() > end:
+            return True
+        time.sleep(_STEP)
+    return False
 
 
 def _one(database: Database, statement: str) -> Any:

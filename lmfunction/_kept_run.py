@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-import pathlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -155,7 +154,7 @@ class KeptRun:
             self.journal.flush()
         except BaseException:
             if self._fresh:
-                self._discard()
+                self.journal.discard()  # nothing was sent: the line can be mended and repeated
             raise
 
     def _coming(self, read: Iterator[Kept]) -> Iterator[Kept]:
@@ -172,13 +171,6 @@ class KeptRun:
         self.journal.register([kept.entry for kept in page])
         if len(page) > 1:
             self.journal.flush()  # so that no more than a page waits in memory
-
-    def _discard(self) -> None:
-        """Removes a journal of which nothing was sent, so that the line can be mended and repeated."""
-        with contextlib.suppress(LMError):
-            self.journal.close()
-        for name in ("", "-wal", "-shm", "-journal", "-mark"):
-            pathlib.Path(f"{self.journal.path}{name}").unlink(missing_ok=True)
 
 
 class _Keys:

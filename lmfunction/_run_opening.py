@@ -5,42 +5,39 @@ Nothing is sent before it is certain that no other process sends, and that every
 
 from __future__ import annotations
 
-import contextlib
 import pathlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
 from lmfunction import _journal_rows as rows
 from lmfunction import _lease
-from lmfunction._journal import Journal
+from lmfunction._journal import Journal, given_back
 from lmfunction._journal_file import (
     Database,
-    Mark,
+    alone,
     check_file,
     connect,
     damaged,
+    fill,
     identify,
     make_file,
     network_of,
     open_to_write,
-    read_mark,
     telling,
 )
+from lmfunction._journal_mark import Mark, read_mark
 from lmfunction._journal_rows import Totals
 from lmfunction._lease import Lease, Times, own_lease
 from lmfunction._ledger import Settlement
-from lmfunction._locks import hold
 from lmfunction._run_binding import Binding, read_binding
 from lmfunction._text import one_line
 from lmfunction.errors import JournalError
 
 LEFT: Final = "its process ended before an answer was written down"
 _ENDED: Final = frozenset(["OK", "ACCEPTED", "FUNCTION_ERROR", "REJECTED", "RESULT_LOST"])  # never sent again
-_PATIENCE: Final = 10.0  # seconds for another process that begins at the same moment
-_STEP: Final = 0.02
 Sleep = Callable[[float], None]
 
 
@@ -62,7 +59,7 @@ class Opened:
 def begin(path: str, binding: Binding, tool: str = "lmfunction", times: Times = Times()) -> Opened:  # noqa: B008 - it is frozen
     """A new run's journal at `path`. Raises JournalError where there is a run already."""
     make_file(path)
-    with _alone(path):
+    with given_back(discard=True), alone(path):
         found = look(path)
         if found is not None:
             raise JournalError(_taken(path, *found, times))
@@ -79,13 +76,15 @@ def begin(path: str, binding: Binding, tool: str = "lmfunction", times: Times = 
         with telling(path):
             mark = Mark.made(path, 0)
             try:
-                database = open_to_write(path, make, shared=network is None)
+                database = open_to_write(path, shared=network is None)
             except BaseException:
-                mark.close(remove=False)  # it may be interrupted behind the commit
+                mark.close(remove=False)
                 raise
+            # Made in front of its lease, so that it is given back whenever Ctrl-C comes.
+            journal = Journal(path, database, mark, lease, totals, {}, times, keyed=binding.item_key is not None)
+            fill(database, make)
             mark.set(totals.commits)
-        keyed = binding.item_key is not None
-        journal = Journal(path, database, mark, lease, totals, {}, times, keyed=keyed).start()
+            journal.start()
     return Opened(journal, binding, [], network=network)
 
 
@@ -97,18 +96,19 @@ def resume(path: str, times: Times = Times(), sleep: Sleep = time.sleep) -> Open
     check_file(path)
     if not pathlib.Path(path).exists():
         raise JournalError(f"There is no journal {one_line(path, 300)} to resume. For a new run leave -Resume out.")
-    with _alone(path):
+    with given_back() as held, alone(path):
         found = look(path)
         if found is None:
             raise JournalError(f"No run was begun in {one_line(path, 300)}: leave -Resume out.")
         _refuse_living(path, found[0], times, sleep)
         network = network_of(path)
         with telling(path):
-            database = open_to_write(path, lambda _: None, shared=network is None)
+            database = open_to_write(path, shared=network is None)
             try:
                 return _taken_over(path, database, found[0].epoch, times, network)
             except BaseException:
-                database.close()
+                if not held:  # else its journal does it
+                    database.close()
                 raise
 
 
@@ -159,14 +159,10 @@ def _taken_over(path: str, database: Database, epoch: int, times: Times, network
     rows.put_lease(database, lease, totals)
     # In front of the commit: from it on the lease is held, and a journal whose lease is held must have its mark.
     mark = Mark.made(path, totals.commits - 1)
-    try:
-        database.execute("COMMIT")
-        mark.set(totals.commits)
-    except BaseException:
-        mark.close(remove=False)
-        raise
-    keyed = binding.item_key is not None
-    journal = Journal(path, database, mark, lease, totals, tries, times, keyed=keyed).start()
+    journal = Journal(path, database, mark, lease, totals, tries, times, keyed=binding.item_key is not None)
+    database.execute("COMMIT")
+    mark.set(totals.commits)
+    journal.start()
     return Opened(journal, binding, states, len(left), network)
 
 
@@ -248,18 +244,3 @@ def _taken(path: str, lease: Lease, totals: Totals, times: Times) -> str:
         f"There is {kind} run of {totals.items:,} items in this journal: add -Resume {cure}, or take another file. "
         f"Get-LMRun tells more.\n  {one_line(path, 300)}"
     )
-
-
-@contextlib.contextmanager
-def _alone(path: str) -> Iterator[None]:
-    """For one process at a time, so that of two that begin at once one finds the other's lease."""
-    with telling(path):
-        end = time.monotonic() + _PATIENCE
-        while (held := hold(f"{path}-lock")) is None:
-            if time.monotonic() > end:
-                raise JournalError(f"Another process has been opening this journal for seconds.\n  {path}")
-            time.sleep(_STEP)
-    try:
-        yield
-    finally:
-        held.release()

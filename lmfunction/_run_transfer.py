@@ -21,7 +21,7 @@ from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
 from lmfunction._failures import act_on_error
 from lmfunction._gathered import gather, is_dry, refuse_exclusive
-from lmfunction._journal import Journal
+from lmfunction._journal import Journal, given_back
 from lmfunction._kept_run import OPEN, PAGE
 from lmfunction._ledger import HANDED_OVER, Entry, Settlement
 from lmfunction._notices import Notices, WhatIf, assign, check_assignable, empty_lists
@@ -246,10 +246,9 @@ def _handed_over(entry: Entry, export: Export) -> Settlement:
 @contextlib.contextmanager
 def _opened(arguments: Mapping[str, Any]) -> Iterator[Opened]:
     """The journal, owned while something is written into it."""
-    opened = resume(_path(arguments))
-    try:
+    with given_back():
+        opened = resume(_path(arguments))
         yield opened
-    finally:
         opened.journal.close()
 
 

@@ -49,15 +49,14 @@ def run(session: lm.Session, task: dict[str, Any]) -> dict[str, Any]:
         work(session, task, held, writing)
     os.close(writing)
     os.close(held)
+    if task.get("tells"):
+        print(pid, flush=True)
     tracer = traced(pid, task["inject"], task["journal"]) if "inject" in task else None
     os.write(release, b".")
     os.close(release)
     if "signal" in task:
         time.sleep(task["after"])
         os.kill(pid, task["signal"])
-    if "then" in task:
-        time.sleep(task["then_after"])
-        os.kill(pid, task["then"])
     with os.fdopen(reading, "rb") as pipe:
         said = pipe.read()
     _, status = os.waitpid(pid, 0)

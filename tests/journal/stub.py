@@ -25,11 +25,16 @@ class Stub:
         self.url = ""
         self.slowest = 0.003
         self.counts: dict[str, Counter[int]] = {}
-        self.requests: list[str] = []
+        self._more = threading.Condition()
 
     def ran(self, function: str) -> Counter[int]:
         """How often each number was run."""
         return self.counts.setdefault(function, Counter())
+
+    def wait_for(self, function: str, items: int) -> None:
+        """Waits until so many items of the function were run."""
+        with self._more:
+            assert self._more.wait_for(lambda: len(self.ran(function)) >= items, 30), self.ran(function)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
@@ -41,7 +46,9 @@ class Stub:
                 )
                 number = json.loads(await reader.readexactly(length))["n"]
                 function = head.split(" ")[1].split("/")[3]
-                self.ran(function)[number] += 1
+                with self._more:
+                    self.ran(function)[number] += 1
+                    self._more.notify_all()
                 await asyncio.sleep(random.uniform(0, self.slowest))
                 body = answer(number)
                 writer.write(_HEAD.format(number=number, length=len(body)).encode() + body)

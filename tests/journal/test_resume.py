@@ -17,10 +17,10 @@ from journal.stub import Stub
 from journal.trials import Trial
 
 import lmfunction as lm
-from lmfunction._journal_file import network_of
+from lmfunction._journal_file import network_of, opened_to_read
 from lmfunction._journal_rows import insert, outcome_row, place_of, put_lease
 from lmfunction._ledger import Settlement
-from lmfunction._run_opening import look
+from lmfunction._run_opening import look, resume
 
 ITEMS = [{"n": number, "id": f"order-{number}"} for number in range(12)]
 
@@ -257,6 +257,24 @@ def test_looked_at_while_it_runs(session: lm.Session, stub: Stub, journal: str) 
     assert record.Items >= 20
     (record,) = session.get_lm_run(journal)
     assert (record.Status, record.OK, record.to_dict().get("Owner")) == ("finished", 40, None)
+
+
+def test_a_finished_journal_is_one_file(session: lm.Session, journal: str) -> None:
+    """Nothing is beside it when its run has ended in order, nor after a look at it; a reader only puts that off."""
+    folder = Path(journal).parent
+    session.invoke_lm("f", input_object=ITEMS, journal=journal)
+    assert os.listdir(folder) == ["run.db"]
+    (record,) = session.get_lm_run(journal)
+    assert record.Status == "finished"
+    assert len(session.export_lm_run(journal)) == 12
+    assert os.listdir(folder) == ["run.db"]
+    again = resume(journal)
+    with opened_to_read(journal) as reader:
+        reader.execute("SELECT * FROM item").fetchone()
+        again.journal.close()
+    assert look(journal)[1].status == "finished"  # type: ignore[index]
+    session.invoke_lm("f", input_object=ITEMS, journal=journal, resume=True)
+    assert os.listdir(folder) == ["run.db"]
 
 
 def test_exports(session: lm.Session, journal: str, tmp_path: Path) -> None:

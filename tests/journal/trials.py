@@ -46,6 +46,12 @@ class Parent:
         self._process.stdin.write(json.dumps(task) + "\n")
         self._process.stdin.flush()
 
+    def begin_told(self, **task: Any) -> int:
+        """Starts a child, and gives its number."""
+        self.begin(**task, tells=True)
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
+
     def end(self) -> dict[str, Any]:
         """Waits for the child that was started."""
         assert self._process.stdout is not None
@@ -102,10 +108,17 @@ class Trial:
 
     def begin(self, *, resume: bool = False, parent: Parent | None = None, **more: Any) -> None:
         """Starts a child that runs it."""
+        (parent or self.parent).begin(**self._task(resume=resume, **more))
+
+    def begin_told(self, **more: Any) -> int:
+        """Starts a child that begins it, and gives its number."""
+        return self.parent.begin_told(**self._task(resume=False, **more))
+
+    def _task(self, *, resume: bool, **more: Any) -> dict[str, Any]:
         parameters = {"throttle_limit": 4, **self.options.get("parameters", {}), **more.pop("parameters", {})}
         task = {"function": self.function, "journal": self.path, "count": self.count, **self.options, **more}
         task.pop("root", None)
-        (parent or self.parent).begin(**{**task, "parameters": {**parameters, "resume": resume}})
+        return {**task, "parameters": {**parameters, "resume": resume}}
 
     def exists(self) -> bool:
         """Whether a run was begun."""
