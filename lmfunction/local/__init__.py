@@ -29,7 +29,9 @@ Imports inside this folder point down only::
       /        \
   _process   _runtime_api               the operating system's process; the Runtime API it polls
         |         |
-     _connection  _streaming            HTTP connections: parsing, order, deadlines; responses that stream
+     _listener    _streaming            how many connections, which are late; responses that stream
+        |
+     _connection -- _chunked_body       an HTTP connection: parsing, order, deadlines; an answer that streams
         |
   _runtimes                              what is started for which runtime
         |

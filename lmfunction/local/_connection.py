@@ -11,14 +11,11 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from lmfunction.local._chunked_body import ChunkedBody
 from lmfunction.local._http import (
     Answer,
-    Application,
-    Limits,
     MalformedError,
     Request,
     framing,
@@ -29,63 +26,14 @@ from lmfunction.local._http import (
     serialize,
 )
 
+if TYPE_CHECKING:
+    from lmfunction.local._listener import Listener
+
 _CHUNK_LINE_LIMIT: Final = 256
 _TRAILER_LIMIT: Final = 8_388_608  # Lambda's runtimes send an error object in it
 FOREVER: Final = float("inf")
 _BARE_LF: Final = re.compile(rb"(?<!\r)\n")
 _HEX: Final = re.compile(rb"[0-9a-fA-F]{1,15}")
-
-
-@dataclass(slots=True)
-class Listener:
-    """The open connections of one listening socket, and the deadlines they have to keep."""
-
-    application: Application
-    limits: Limits
-    hold_pipelined: bool = False
-    connections: set[Connection] = field(default_factory=set)
-    on_last_closed: Callable[[], None] | None = None
-    _sweeping: asyncio.TimerHandle | None = None
-
-    def connection(self) -> Connection:
-        """A protocol for a new connection (the factory that `create_server` wants)."""
-        return Connection(self)
-
-    def opened(self, connection: Connection) -> bool:
-        """Notes a connection; False when there are too many."""
-        if len(self.connections) >= self.limits.connections:
-            return False
-        self.connections.add(connection)
-        if self._sweeping is None:
-            self._sweep_later()
-        return True
-
-    def closed(self, connection: Connection) -> None:
-        """Forgets a connection; `on_last_closed` hears when it was the last one."""
-        self.connections.discard(connection)
-        if not self.connections and self.on_last_closed is not None:
-            self.on_last_closed()
-
-    def close(self) -> None:
-        """Closes every connection."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            self._sweeping = None
-        for connection in list(self.connections):
-            connection.abort()
-
-    def _sweep_later(self) -> None:
-        # One timer for all connections: a timer for each request would cost more than parsing it.
-        interval = min(1.0, self.limits.head_seconds / 2)
-        self._sweeping = asyncio.get_running_loop().call_later(interval, self._sweep)
-
-    def _sweep(self) -> None:
-        self._sweeping = None
-        now = time.monotonic()
-        for connection in [c for c in self.connections if c.deadline < now]:
-            connection.expire()
-        if self.connections:
-            self._sweep_later()
 
 
 class Connection(asyncio.Protocol):
@@ -445,34 +393,3 @@ class Connection(asyncio.Protocol):
         self._cut_sink()
         if self._transport is not None:
             self._transport.close()
-
-
-class ChunkedBody:
-    """The body of an answer, in chunks (an `_http.Body`)."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.full = False
-        self.on_room: Callable[[], None] = _nothing
-        self._connection: Connection | None = None if connection.closed else connection
-
-    def write(self, data: bytes) -> None:
-        """Sends bytes, as one chunk; none at all would end the body."""
-        if self._connection is not None and data:
-            self._connection.write_chunk(data)
-
-    def end(self) -> None:
-        """Ends the body."""
-        connection, self._connection = self._connection, None
-        self.on_room = _nothing  # whoever is to be called holds this body, as a rule
-        if connection is not None:
-            connection.end_chunks()
-
-    def lost(self) -> None:
-        """The client has gone."""
-        self._connection = None
-        self.full = False
-        self.on_room()
-
-
-def _nothing() -> None:
-    """Nobody waits for room."""

@@ -15,9 +15,10 @@ from typing import Final, Protocol
 
 from lmfunction import _wire
 from lmfunction.local._addresses import LOOPBACK, foreign_fault, hosts_of
-from lmfunction.local._connection import FOREVER, Connection, Listener
+from lmfunction.local._connection import FOREVER, Connection
 from lmfunction.local._http import Answer, Limits, Request
 from lmfunction.local._invocation import Invocation, deadline_ms
+from lmfunction.local._listener import Listener
 from lmfunction.local._streaming import StreamedResponse, reported_error
 
 _NEXT: Final = "/2018-06-01/runtime/invocation/next"

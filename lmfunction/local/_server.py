@@ -19,7 +19,6 @@ from lmfunction.local._addresses import LOOPBACK
 from lmfunction.local._auth import Keys, SignatureCheck, kept_keys
 from lmfunction.local._calls import Account
 from lmfunction.local._code import CodeStore
-from lmfunction.local._connection import Listener
 from lmfunction.local._control_provisioned import provision
 from lmfunction.local._definition import Definition, apply
 from lmfunction.local._event import Event
@@ -32,6 +31,7 @@ from lmfunction.local._invocation import Invocation, Outcome
 from lmfunction.local._invoke import Invoke
 from lmfunction.local._keeping import Keeping
 from lmfunction.local._layers import Layers
+from lmfunction.local._listener import Listener
 from lmfunction.local._log_store import LogStore
 from lmfunction.local._logs import Logs
 from lmfunction.local._own_requests import own_request

@@ -16,7 +16,7 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from lmfunction.local._connection import ChunkedBody
+from lmfunction.local._chunked_body import ChunkedBody
 from lmfunction.local._functions import Configuration, Function, Functions
 from lmfunction.local._http import Answer, Request
 from lmfunction.local._invocation import Invocation, Outcome
