@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import contextvars
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
-from lmfunction._door import Door
+from lmfunction._door import Door, Level
 from lmfunction._engine import Engine
 from lmfunction._interrupts import patient
 from lmfunction._jobs import Job
 from lmfunction._mask import told_command
 from lmfunction._params import Cmdlet
-from lmfunction._progress import Progress
+from lmfunction._progress import Progress, Viewers
 from lmfunction._waiting import TICK
 from lmfunction.errors import ParameterError
 
@@ -29,11 +30,28 @@ def check_job(arguments: Mapping[str, Any], door: Door) -> None:
         )
 
 
+def apart(door: Door) -> Door:
+    """The door of a line's stages, which a job may run: then what they tell stays with the job."""
+
+    def tell(level: Level, text: str) -> None:
+        stage = _STAGE.get()
+        (door if stage is None else stage.door).tell(level, text)
+
+    def show(shown: Any) -> None:
+        stage = _STAGE.get()
+        (door if stage is None else stage.door).show(shown)
+
+    def progress() -> Viewers:
+        return door.progress() if _STAGE.get() is None else ()
+
+    return replace(door, tell=tell, show=show, progress=progress)
+
+
 class Backstage:
     """The begin of one job: its `door` keeps what is told, asks nobody and shows nothing."""
 
     def __init__(self, door: Door) -> None:
-        self.messages: list[tuple[Any, str]] = []
+        self.messages: list[tuple[Level, str]] = []
         self._front = door
         self.door = replace(
             door,
@@ -63,6 +81,7 @@ class Backstage:
         """The job that does `work`, given the engine for its thread. The line is `cmdlet` with `values`."""
         context = contextvars.copy_context()
         context.run(TICK.set, None)  # the line that begins it does not wait for it
+        context.run(_STAGE.set, self)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self._front.around_a_job())
             inside = stack.pop_all()
@@ -76,9 +95,12 @@ class Backstage:
             messages=self.messages,
         )
 
-    def _tell(self, level: Any, text: str) -> None:
+    def _tell(self, level: Level, text: str) -> None:
         if level != "notice":
             self.messages.append((level, text))
+
+
+_STAGE: Final[ContextVar[Backstage | None]] = ContextVar("stage", default=None)  # of the job that runs here
 
 
 def _nothing(*_: Any) -> None:

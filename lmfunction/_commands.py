@@ -11,6 +11,7 @@ from typing import Any, ParamSpec
 
 from lmfunction import _pipeline as pipeline
 from lmfunction import _runners
+from lmfunction._background import apart
 from lmfunction._binder import Bindings, Bound, bind, refuse_together
 from lmfunction._body import read_payload
 from lmfunction._door import NOTHING, Door
@@ -64,7 +65,7 @@ def run_line(
     `body` is a cell's body; `defaults` are the door's own; `objects` are piped into the first stage.
     """
     first, *rest = _parsed(line)
-    desk = _Desk(engine, door, defaults, on_result)
+    desk = _Desk(engine, apart(door) if rest else door, defaults, on_result)
     if objects is not None and not _takes_no_objects(first):
         return _fed(objects, desk.stages([desk.bound(cmdlet, first)], rest))
     return desk.run_cmdlet(cmdlet, first, body, rest)
@@ -86,7 +87,7 @@ def run_pipeline(
     first, *rest = _parsed(line)
     if not first.tokens:
         raise ParameterError("The line is empty: begin with a cmdlet or a $variable.")
-    desk = _Desk(engine, door, defaults, on_result)
+    desk = _Desk(engine, apart(door) if rest else door, defaults, on_result)
     head, *arguments = first.tokens
     if isinstance(head, Value) and head.form is not Form.WORD:
         if arguments:

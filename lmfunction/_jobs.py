@@ -163,11 +163,6 @@ class Job:
         if self._watch is not None and not self.ended:
             self._watch.interrupt()
 
-    def tell(self, level: Any, text: str) -> None:
-        """Keeps a message of the command."""
-        if level != "notice":
-            self.messages.append((level, text))
-
     def still_running(self) -> str:
         """That there is no result yet, for people."""
         return (

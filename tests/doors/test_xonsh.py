@@ -352,16 +352,16 @@ def test_a_person_presses_ctrl_c(shell: Shell) -> None:
     assert "200" in shell.type("invoke_lm hello -Select StatusCode")
 
 
-@pytest.mark.parametrize(("seconds", "times", "says"), [(2.2, 1, "2 had succeeded, 0 were"), (30, 2, "0 had")])
-def test_a_person_presses_ctrl_c_in_a_run_of_several(shell: Shell, seconds: float, times: int, says: str) -> None:
+def test_a_person_presses_ctrl_c_in_a_run_of_several(shell: Shell) -> None:
     """The first Ctrl-C waits for the calls under way and says so; the second leaves them, and the shell lives on."""
-    shell.send(f"lm! $([{{'seconds': {seconds}}}] * 9) | invoke_lm slow -ThrottleLimit 2\n")
-    shell.wait_for("2 in flight")
-    for _ in range(times):
-        os.write(shell.leader, b"\x03")
-        shell.wait_for("Ctrl-C again to leave them.")
-    seen = shell.wait_for("READY> ", 5)
-    assert "Stopping: waiting for 2 calls under way" in seen
-    assert says in seen
-    assert "Traceback" not in seen
-    assert "130" in shell.type("print(__xonsh__.lastcmd.rtn)")
+    for seconds, times, says in ((2.0, 1, "2 had succeeded, 0 were"), (30, 2, "0 had succeeded, 2 were")):
+        shell.send(f"lm! $([{{'seconds': {seconds}}}] * 9) | invoke_lm slow -ThrottleLimit 2\n")
+        shell.wait_for("2 in flight")
+        for _ in range(times):
+            os.write(shell.leader, b"\x03")
+            shell.wait_for("Ctrl-C again to leave them.")
+        seen = shell.wait_for("READY> ", 5)
+        assert "Stopping: waiting for 2 calls under way" in seen
+        assert says in seen
+        assert "Traceback" not in seen
+        assert "130" in shell.type("print(__xonsh__.lastcmd.rtn)")

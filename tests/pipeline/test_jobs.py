@@ -143,7 +143,7 @@ def test_python_has_methods(fake: Any, gate: threading.Event) -> None:
         ("$(range(3)) | invoke_lm f -AsJob -Resume", "Journal"),
         ("invoke_lm f -AsJob -Confirm", "confirm"),
         ("$(range(3)) | invoke_lm f -AsJob -Confirm", "confirm"),
-        ("$(n for n in range(3)) | invoke_lm f -AsJob -Confirm", "confirm"),
+        ("$((n for n in range(3))) | invoke_lm f -AsJob -Confirm", "confirm"),
         ("receive_job", "there is none; -AsJob begins one"),
         ("stop_job 7", "There is no job 7"),
     ],
@@ -185,19 +185,31 @@ def test_what_if_begins_no_job(fake: Any) -> None:
 
 def test_nothing_is_told_before_it_is_received(fake: Any, gate: threading.Event) -> None:
     """Warnings and -Verbose wait with the job; so do the variables of its line."""
-    fake.line("$({1: 1}, {2: 2}) | invoke_lm f -AsJob -Verbose -OutVariable out -WarningVariable warned")
+    line = "invoke_lm f -AsJob -Verbose -InvocationType Event -LogType Tail -OutVariable out -WarningVariable warned"
+    job = fake.line(f"$(range(2)) | {line}")
     gate.set()
-    job = next(iter(fake.session.engine.jobs))
     assert job.wait(10)
-    job.tell("warning", "beware")
     assert told(fake) == []
     assert "out" not in fake.line.names
     found = fake.line("receive_job 1")
-    assert told(fake)[-1] == "warning: beware"
+    assert "warning: LogType Tail brings no log with InvocationType Event." in told(fake)
     assert any(text.startswith("verbose: ") for text in told(fake))
     assert fake.line.names["out"] is found
-    assert fake.line.names["warned"] == ["beware"]
+    assert set(fake.line.names["warned"]) == {"LogType Tail brings no log with InvocationType Event."}
     assert job.warnings == []
+
+
+def test_stages_before_it_tell_nothing_either(fake: Any) -> None:
+    """A cmdlet whose objects come one by one into a job runs in it; what it tells stays with the job."""
+    for number in range(3):
+        early = fake.line("invoke_lm f -AsJob")
+        assert early.wait(10)
+        early.messages.append(("warning", f"beware of {number}"))
+    job = fake.line("$((n for n in (1, 2, 3))) | receive_job | invoke_lm f -AsJob")
+    assert job.wait(10)
+    assert len(job.result) == 3
+    assert told(fake) == ["warning: beware of 0"]  # the first object is looked at before the job begins
+    assert job.warnings == ["beware of 1", "beware of 2"]
 
 
 def test_stop_drains_and_stop_again_leaves(fake: Any, gate: threading.Event, nothing: Any) -> None:
