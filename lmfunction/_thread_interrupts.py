@@ -30,6 +30,7 @@ class Watch:
         with self.lock:
             was_open, self.open = self.open, False
             if was_open:
+                _let_threads_start()
                 _raise_in(self.ident, KeyboardInterrupt)
             return was_open
 
@@ -114,6 +115,17 @@ def interrupt_all() -> bool:
     A command that drains can be interrupted once more. False when there was none to interrupt.
     """
     return sum(_watches[thread].interrupt() for thread in list(_commands) if thread in _watches) > 0
+
+
+def _let_threads_start() -> None:
+    """Waits until no thread is about to start, half a second at most.
+
+    In that moment it goes by the ident of the thread that starts it (`PyThreadState_New`): an error for this one would
+    kill it, and the other would wait for its start for ever.
+    """
+    end = time.monotonic() + 0.5
+    while getattr(threading, "_limbo", None) and time.monotonic() < end:
+        time.sleep(0.0005)
 
 
 def _raise_in(ident: int | None, error: type[BaseException] | None) -> None:

@@ -127,6 +127,22 @@ def test_several_calls(server: Any, twice: bool) -> None:
     assert len(server.requests) == 2
 
 
+def test_a_command_that_starts_threads() -> None:
+    """Of a thread that is just starting nothing is broken, so that who starts it does not wait for ever."""
+
+    def action() -> None:
+        while True:
+            helper = threading.Thread(target=int)
+            helper.start()
+            helper.join()
+
+    for _ in range(25):
+        command = Command(action)
+        time.sleep(0.002)
+        assert command.interrupt() < 2
+        assert type(command.error) is KeyboardInterrupt
+
+
 def test_errors_and_values_pass_through(server: Any, run: Callable[..., Command]) -> None:
     """The helper thread's answer or error is the command's own."""
     server.play([NEXT, {"status": 404, "type": "ResourceNotFoundException", "body": '{"Message": "none"}'}])

@@ -236,6 +236,9 @@ def test_interrupt_of_several() -> None:
         assert "VERBOSE" in process.stderr.readline()
         time.sleep(1.5)
         process.send_signal(signal.SIGINT)
+        while "Ctrl-C again" not in (told := process.stderr.readline()):
+            assert told
+        process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=20)
     assert "Stopped. 1 had succeeded, 1 were under way and may still be running" in err
     assert out == "130\n200\n"
