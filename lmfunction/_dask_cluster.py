@@ -15,6 +15,7 @@ _LOCAL = "local"
 _DASK = "dask"
 _CURE = "pip install 'lmfunction[dask]'"
 _CONNECT = "10s"
+_ANSWER = 30.0  # seconds that the scheduler is given to answer
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Cluster:
     def workers(self) -> set[str]:
         """The addresses of the workers that are there. Raises TransportError when the scheduler does not answer."""
         try:
-            return set(self.client.nthreads())
+            return set(self.client.sync(self.client.scheduler.ncores, callback_timeout=_ANSWER))
         except Exception as error:
             raise TransportError(f"The Dask scheduler does not answer: {_told(error)}.", sent=False) from error
 

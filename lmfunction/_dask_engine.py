@@ -88,6 +88,10 @@ def task_of(transport: Transport, account: str | None, credential: Credential | 
     }
 
 
+def _unsent(seq: int) -> Settlement:
+    return Settlement(seq, 0, Outcome.NOT_SENT.value, reason="it was not sent", final=False)
+
+
 def _version() -> str:
     from lmfunction import __version__
 
@@ -425,8 +429,7 @@ class DaskEngine:
                 sender.granted.add(seq)
                 sender.out.setdefault("granted", []).append(seq)
             else:  # nobody had leave, so that it did not run
-                settled = Settlement(seq, 0, Outcome.NOT_SENT.value, reason="it was not sent", final=False)
-                self._ledger.settle([settled])
+                self._ledger.settle([_unsent(seq)])
                 if orphan is not None:
                     self._ready.append(orphan)
 
@@ -461,6 +464,10 @@ class DaskEngine:
         for sender in self._senders.values():
             self._lose(sender)
             sender.handed, sender.granted = {}, set()
+        for seq, sending in self._orphans.items():  # whose intents nobody got leave for
+            self._ledger.settle([_unsent(seq)])
+            self._ready.append(sending)
+        self._orphans.clear()
         self._ready.extend(self._new.popleft() for _ in range(len(self._new)))
         while self._ready:
             self._end(self._ready.popleft(), None)

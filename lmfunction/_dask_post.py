@@ -12,6 +12,7 @@ import threading
 from typing import Any, Final
 
 Message = dict[str, Any]
+ANSWER: Final = 30.0  # seconds that the scheduler is given to answer
 _PATIENCE: Final = 5.0  # seconds that reading is given to end
 _END: Final = "end of reading"
 
@@ -35,7 +36,7 @@ class Inbox:
     def close(self) -> None:
         """Ends reading, and removes the queue."""
         with contextlib.suppress(Exception):  # of a cluster that is gone
-            self._queue.put({_END: True})
+            self._queue.put({_END: True}, callback_timeout=_PATIENCE)
             self._thread.join(_PATIENCE)
             self._queue.close()
 
@@ -63,7 +64,7 @@ class Outbox:
 
     def post(self, message: Message) -> None:
         """Sends one message. Raises what the cluster's connection raises."""
-        self._queue.put(message)
+        self._queue.put(message, callback_timeout=ANSWER)
 
     def close(self) -> None:
         """Lets go of the queue."""

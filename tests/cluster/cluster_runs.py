@@ -25,7 +25,7 @@ def local_cluster(workers: int = 2) -> Iterator[Any]:
 
     with (
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=100
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=100
         ) as cluster,
         Client(cluster) as client,
     ):
@@ -42,7 +42,7 @@ class Killer(threading.Thread):
 
     def __init__(self, client: Any, served: Served, after: int) -> None:
         super().__init__(daemon=True)
-        self._victim = random.choice(sorted(pids(client).values()))
+        self._client = client
         self._served = served
         self._after = sum(served.counts()["executions"].values()) + after
         self.killed = False
@@ -54,7 +54,7 @@ class Killer(threading.Thread):
             if time.monotonic() > end:
                 return
             time.sleep(0.002)
-        os.kill(self._victim, signal.SIGKILL)
+        os.kill(random.choice(sorted(pids(self._client).values())), signal.SIGKILL)
         self.killed = True
 
 

@@ -30,6 +30,13 @@ def client(_clean_environment: None) -> Iterator[Any]:
             yield found
 
 
+@pytest.fixture
+def doomed(place: dict[str, Any]) -> Iterator[Any]:
+    """A client of two workers of which one is killed: Dask does not always start it again."""
+    with local_cluster() as found:
+        yield found
+
+
 def outcomes(path: str, count: int) -> list[str]:
     with opened_to_read(path) as database:
         return ["-" if settled is None else settled.outcome for _, settled in recall(database, 0, count)]
@@ -56,21 +63,21 @@ def test_a_run(client: Any, served: Served, place: dict[str, Any], tmp_path: Pat
     assert served.counts()["executions"] == executions
 
 
-@pytest.mark.parametrize("trial", range(3))
-def test_a_worker_is_killed(client: Any, served: Served, place: dict[str, Any], tmp_path: Path, trial: int) -> None:
+@pytest.mark.parametrize("trial", range(2))
+def test_a_worker_is_killed(doomed: Any, served: Served, place: dict[str, Any], tmp_path: Path, trial: int) -> None:
     """kill -9 of one of two workers: no item runs twice, what it had under way is unknown, the others run."""
     served.set(delay=0.01)
-    run, ran = killed_run(client, served, str(tmp_path / "run.db"), next(FIRST))
+    run, ran = killed_run(doomed, served, str(tmp_path / "run.db"), next(FIRST))
     check(run, ran)
     assert run.summary()["OK"] >= 180
 
 
 def test_a_worker_is_killed_under_at_least_once(
-    client: Any, served: Served, place: dict[str, Any], tmp_path: Path
+    doomed: Any, served: Served, place: dict[str, Any], tmp_path: Path
 ) -> None:
     """With AtLeastOnce every item ends well, and no more ran twice than is told."""
     served.set(delay=0.01)
-    run, ran = killed_run(client, served, str(tmp_path / "run.db"), next(FIRST), delivery="AtLeastOnce", force=True)
+    run, ran = killed_run(doomed, served, str(tmp_path / "run.db"), next(FIRST), delivery="AtLeastOnce", force=True)
     assert min(ran.values()) >= 1
     assert run.summary()["OK"] == len(ran)
     assert sum(times - 1 for times in ran.values()) <= run.possible_duplicates
