@@ -44,7 +44,7 @@ from lmfunction._user_files import make_private_folder, write_atomically
 from lmfunction.errors import GuardError, JournalError, LMError, ParameterError
 
 _TYPE: Final = "LMRunTransfer"
-_UNWRITTEN: Final = "NOT_SENT"
+_TAKEN_BACK: Final = "NOT_SENT"
 
 
 def run_transfer(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door: Door) -> Any:
@@ -227,8 +227,8 @@ def _take_back(opened: Opened, arguments: Mapping[str, Any], engine: Engine, doo
     _ask({"confirm": True, **arguments}, engine, door, f"{len(seqs):,} items would run twice if they were started.")
     for page in _pages(entry for seq in seqs for entry, _ in opened.journal.recall(seq, seq + 1)):
         reason = "taken back from Step Functions, where it was not started"
-        _write(opened.journal, [(entry, Settlement(entry.seq, 0, _UNWRITTEN, reason=reason)) for entry in page])
-    return Record(_TYPE, {"Journal": _path(arguments), "Items": len(seqs), _UNWRITTEN: len(seqs), "HandedOver": 0})
+        _write(opened.journal, [(entry, Settlement(entry.seq, 0, _TAKEN_BACK, reason=reason)) for entry in page])
+    return Record(_TYPE, {"Journal": _path(arguments), "Items": len(seqs), _TAKEN_BACK: len(seqs), "HandedOver": 0})
 
 
 def _write(journal: Journal, page: list[tuple[Entry, Settlement]]) -> None:
