@@ -47,6 +47,7 @@ class Crew:
 
     def __init__(self, engine: Engine, limit: int, *, at_least_once: bool = False) -> None:
         self.stopped = threading.Event()
+        self.bell = threading.Event()  # rings when a job ended
         self._repeated: list[None] = []  # to append is one step, whatever thread does it
         policy = replace(engine.policy, sleep=self._sleeper(engine.policy.sleep))
         if at_least_once:
@@ -81,6 +82,7 @@ class Crew:
     def take(self) -> list[Job]:
         """The jobs that ended since the last time."""
         ended = []
+        self.bell.clear()
         with contextlib.suppress(queue.Empty):
             while True:
                 job = self.done.get_nowait()
@@ -89,10 +91,9 @@ class Crew:
         return ended
 
     def wait(self, seconds: float) -> None:
-        """Waits until a job ended, at most so long."""
-        with contextlib.suppress(queue.Empty):
-            job = self.done.get(timeout=seconds)
-            self.done.put(job)
+        """Waits until a job ended, at most so long. Takes nothing: an interrupt would let it fall."""
+        if self.done.empty():
+            self.bell.wait(seconds)
 
     def drain(self) -> Iterable[Job]:
         """Waits for every job under way."""
@@ -153,3 +154,4 @@ class Crew:
                 )
             finally:
                 self.done.put(job)
+                self.bell.set()

@@ -144,4 +144,4 @@ def run_cmdlet(name: str, python_names: tuple[str, ...], invoke: Callable[[], Cm
         return _import(name, python_names)
     rows = invoke().by_name
     shared = [replace(rows[other], rank=rows["FunctionName"].rank) for other in ("OnUnknown", "ThrottleLimit", "Force")]
-    return _resume(name, python_names, [*shared, rows["TimeoutSec"], rows["Select"], rows["PassThru"]])
+    return _resume(name, python_names, [*shared, rows["TimeoutSec"], rows["AsJob"], rows["Select"], rows["PassThru"]])

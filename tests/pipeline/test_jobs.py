@@ -303,6 +303,23 @@ def test_the_session_ends_its_jobs(fake: Any, gate: threading.Event) -> None:
         fake.session.close()
 
 
+def test_a_run_goes_on_in_a_job(fake: Any, gate: threading.Event, tmp_path: Path) -> None:
+    """What a stopped job left is sent by Resume-LMRun, in a job too."""
+    journal = str(tmp_path / "run.db")
+    job = fake.line("$(range(5)) | invoke_lm f -ThrottleLimit 1 -Journal $journal -AsJob", journal=journal)
+    under_way(fake, 1)
+    job.interrupt()
+    gate.set()
+    assert job.wait(10)
+    assert f"resume_lm_run {journal} goes on with the run." in str(job.error)
+    again = fake.line("resume_lm_run $journal -AsJob")
+    assert isinstance(again, Job)
+    assert again.receive(wait=True, keep=True).payloads == [{"got": n} for n in range(5)]
+    counts = again.progress.counts
+    assert (counts.done, counts.earlier, counts.total) == (5, 1, 5)
+    assert sorted(fake.events) == [*range(5)]
+
+
 def test_the_process_ends_its_jobs(the_lambda: Any, tmp_path: Path) -> None:
     """At the end of a program a job's calls are waited for briefly, and its journal is said to go on with."""
     program = (
