@@ -19,6 +19,7 @@ from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._failure_guard import FailureGuard
 from lmfunction._feeding import Feeding
+from lmfunction._item_keys import told_apart
 from lmfunction._journal import given_back
 from lmfunction._journaling import StoredItems, begun, open_run, unkept
 from lmfunction._kept_run import KeptRun
@@ -56,6 +57,7 @@ class Terms:
     out_file: pathlib.Path | None = None
     engine: Any = None
     share_credential: bool = False
+    item_key: str | None = None  # of a run without a journal, which looks after the keys itself
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ def ready_many(
     `behind` is the door of calls that are made elsewhere than here, where nobody can be asked.
     """
     stored = isinstance(objects, StoredItems)
+    if terms.item_key is not None and not stored:
+        objects = told_apart(objects, terms.item_key, at_hand=watch.total is not None)
     if terms.at_least_once:
         consented = consented_to_repeats(iter(objects), bind, engine, door)
         objects = objects if stored else consented
@@ -119,7 +123,7 @@ def ready_many(
                 engine,
                 door,
                 on_result,
-                replace(terms, out_file=None),
+                replace(terms, out_file=None, item_key=None),
                 replace(watch, total=len(again)),
             ),
             None if terms.out_file is None or batch.dry else OutFile(terms.out_file),

@@ -87,7 +87,7 @@ JOURNALING: Final = (
     Parameter(
         "ItemKey",
         Kind.TEXT,
-        "What tells the objects of a journal apart: a JMESPath that finds another text or number in each, such as id.",
+        "What tells the objects apart: a JMESPath that finds another text or number in each, such as id.",
         default="their place",
         rank=Rank.OURS,
         by_name=False,

@@ -24,6 +24,7 @@ from lmfunction._transport import RESPONSE_CAP
 
 _BLOCK: Final = 65_536
 _SCAN: Final = 0.25  # seconds between two looks for calls whose time is over
+_SOME: Final = 32  # answers, after which calls may go before the others are read
 _IDLE: Final = 60.0  # seconds after which an unused connection is closed
 _LOOKED_UP: Final = 60.0  # seconds for which a host's addresses are believed
 _READ: Final = selectors.EVENT_READ
@@ -33,6 +34,7 @@ _AGAIN: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SS
 Place = tuple[Any, ...]  # one of getaddrinfo's
 Ended = Callable[[Sending, AnswerReader, Exception | None], None]
 Unsent = Callable[[Sending, Exception], None]
+Freed = Callable[[int], None]
 
 
 class Wire:
@@ -55,11 +57,17 @@ class Wire:
 
 
 class Pool:
-    """Every connection of one run. `ended` is told of calls that were sent, `unsent` of those that could not be."""
+    """Every connection of one run. `ended` is told of calls that were sent, `unsent` of those that could not be.
 
-    def __init__(self, ended: Ended, unsent: Unsent, now: Callable[[], float] = time.time) -> None:
+    While many answers are there to be read, `freed` is told now and then of how many connections became free.
+    """
+
+    def __init__(
+        self, ended: Ended, unsent: Unsent, freed: Freed = lambda _: None, now: Callable[[], float] = time.time
+    ) -> None:
         self._ended = ended
         self._unsent = unsent
+        self._freed = freed
         self._now = now
         self._selector = selectors.DefaultSelector()
         self._pid = os.getpid()
@@ -88,7 +96,15 @@ class Pool:
         """Waits at most `timeout` seconds for the network, and does what it lets be done."""
         if self._all:
             timeout = min(timeout, max(self._next_scan - time.monotonic(), 0.0))
-        for key, events in self._selector.select(timeout):
+        before = 0
+        for number, (key, events) in enumerate(self._selector.select(timeout)):
+            if number % _SOME == 0 and len(self._free) == 1:
+                # No more than became free just now: another may have been closed by the other end, and its turn to be
+                # looked at has not come.
+                (free,) = self._free.values()
+                if number and len(free) > before:
+                    self._freed(len(free) - before)
+                before = len(free)
             wire = key.data
             if wire is None:
                 with contextlib.suppress(OSError):

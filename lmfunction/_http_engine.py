@@ -83,7 +83,7 @@ class HttpEngine:
         self._alarm_out, self._alarm_in = os.pipe()
         os.set_blocking(self._alarm_in, False)
         os.set_blocking(self._alarm_out, False)
-        self._pool = Pool(self._answered, self._unsent)
+        self._pool = Pool(self._answered, self._unsent, self._go_on_sending)
         self._pool.watch(self._alarm_out)
         self._feeding = True
         self._left: list[Sending] = []
@@ -190,7 +190,7 @@ class HttpEngine:
         if not self._feeding:
             self._give_up_the_rest()
         elif self._ready and self.expired is None:
-            self._send_some(now)
+            self._send_some(now, self.traffic.limit)
         self._hand_over()
         self._ring()
         self._pool.turn(self._patience(now))
@@ -223,9 +223,17 @@ class HttpEngine:
         self._policy.sleep(wait)
         return 0.0
 
-    def _send_some(self, now: float) -> None:
+    def _go_on_sending(self, most: int) -> None:
+        """While many answers are read: lets some calls go, for Lambda would have nothing to do until all are read."""
+        if self._ledger is None and self._feeding and self.expired is None:
+            self._ready.extend(self._arrived())
+            self._send_some(self._policy.clock(), most)
+        self._hand_over()
+        self._ring()
+
+    def _send_some(self, now: float, most: int) -> None:
         claimed = self._in_flight + len(self._intending)
-        room = min(self.traffic.room(claimed, now), len(self._ready))
+        room = min(self.traffic.room(claimed, now), most, len(self._ready))
         if room <= 0:
             return
         going = [self._ready.popleft() for _ in range(room)]

@@ -308,7 +308,7 @@ class Journal:
         if isinstance(error, sqlite3.IntegrityError):
             pairs = batch.duplicates(self._database)
             if pairs:
-                return refuse_duplicates(pairs, len(pairs), self.path)
+                return refuse_duplicates(pairs, self.path)
         return error
 
     def _let_go(self) -> None:

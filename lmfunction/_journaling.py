@@ -259,7 +259,7 @@ def error_of(settled: Settlement) -> LMError:
 def _wish(arguments: Mapping[str, Any]) -> Wish | None:
     path = arguments.get("journal")
     if path is None:
-        for name, parameter in (("resume", "Resume"), ("on_unknown", "OnUnknown"), ("item_key", "ItemKey")):
+        for name, parameter in (("resume", "Resume"), ("on_unknown", "OnUnknown")):
             if arguments.get(name):
                 raise ParameterError(f"{parameter} needs -Journal, the file of the run.", parameter=parameter)
         return None

@@ -11,12 +11,12 @@ differs.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from lmfunction._item_keys import SeenKeys
 from lmfunction._ledger import Entry, Settlement
 from lmfunction._run_binding import Binding, Changes, Digest, refuse_duplicates, refuse_other_run
 from lmfunction._run_items import ItemReader, Kept
@@ -142,14 +142,16 @@ class KeptRun:
 
     def _load(self, read: Iterator[Kept]) -> None:
         """Writes the rest of the source down, before anything of it is sent."""
-        keys = _Keys()
+        keys = SeenKeys()
         try:
             for page in _pages(read):
                 if self.journal.keyed:
-                    keys.add(page)
+                    for kept in page:
+                        keys.add(kept.entry.seq, kept.entry.key)
                 if not keys.found:  # else the rest is only looked through, to name the others
                     self._register(page)
-            keys.refuse(self.journal.path)
+            if keys.found:
+                raise refuse_duplicates(keys.found, self.journal.path)
             self.journal.end_source(self._digest)
             self.journal.flush()
         except BaseException:
@@ -171,28 +173,6 @@ class KeptRun:
         self.journal.register([kept.entry for kept in page])
         if len(page) > 1:
             self.journal.flush()  # so that no more than a page waits in memory
-
-
-class _Keys:
-    """The keys of a source that is read as a whole, to find those that are there twice."""
-
-    def __init__(self) -> None:
-        self._places: dict[bytes, int] = {}
-        self.found: list[tuple[str, int, int]] = []
-
-    def add(self, page: Sequence[Kept]) -> None:
-        """Takes in the keys of a page."""
-        for kept in page:
-            seq, key = kept.entry.seq, kept.entry.key
-            digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-            first = self._places.setdefault(digest, seq)
-            if first != seq:
-                self.found.append((key, first, seq))
-
-    def refuse(self, path: str) -> None:
-        """Raises JournalError when any key stands for two items."""
-        if self.found:
-            raise refuse_duplicates(self.found, len(self.found), path)
 
 
 def keep_run(

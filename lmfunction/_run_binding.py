@@ -145,14 +145,20 @@ def refuse_other_run(stored: Binding, given: Binding, path: str) -> None:
         )
 
 
-def refuse_duplicates(pairs: Sequence[tuple[str, int, int]], count: int, path: str) -> JournalError:
-    """The error for keys that stand for several items: `pairs` holds the first, each with the places of two items."""
+def repeated(pairs: Sequence[tuple[str, int, int]]) -> str:
+    """Which keys stand for several objects, the first five of them, for people."""
+    count = len(pairs)
     shown = "\n".join(f"  {_brief(key)}: items {one + 1} and {other + 1}" for key, one, other in pairs[:_SHOWN])
     more = f"\n  and {count - _SHOWN:,} more" if count > _SHOWN else ""
-    return JournalError(
+    return (
         f"ItemKey: {count:,} key{' is' if count == 1 else 's are'} there more than once, so that nothing tells their "
-        f"items apart:\n{shown}{more}\n  {one_line(path, 300)}"
+        f"items apart:\n{shown}{more}"
     )
+
+
+def refuse_duplicates(pairs: Sequence[tuple[str, int, int]], path: str) -> JournalError:
+    """The error for keys that stand for several items: `pairs` holds each with the places of two items."""
+    return JournalError(f"{repeated(pairs)}\n  {one_line(path, 300)}")
 
 
 def _named(entry: Entry) -> str:

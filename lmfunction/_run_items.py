@@ -11,8 +11,8 @@ from typing import Any, Final
 from lmfunction._arguments import convert
 from lmfunction._engine import Engine
 from lmfunction._gathered import Gathered, gather
+from lmfunction._item_keys import ItemKeys
 from lmfunction._json import CheckedJson
-from lmfunction._jsonable import jsonable
 from lmfunction._ledger import Entry
 from lmfunction._prepare import payload_of, plain_payload
 from lmfunction._table import INVOKE
@@ -72,14 +72,10 @@ class ItemReader:
         self._values = values
         self._line = line
         self._engine = engine
-        expression = line.arguments.get("item_key")
         self._type = line.arguments.get("invocation_type", "RequestResponse")
         self._payload_alone = "FunctionName" in values and not any(name in values for name in _CARRIED)
-        self._key = None
-        if expression is not None:
-            from lmfunction._select import compile_expression  # here: help needs no jmespath
-
-            self._key = compile_expression(expression, None, parameter="ItemKey")
+        expression = line.arguments.get("item_key")
+        self._key = None if expression is None else ItemKeys(expression)
 
     def read(self, seq: int, value: Any) -> Kept:
         """The object at place `seq`. Raises ParameterError when it has no key."""
@@ -115,14 +111,7 @@ class ItemReader:
     def _key_of(self, seq: int, value: Any) -> str:
         if self._key is None:
             return str(seq)
-        found = self._key.search(jsonable(getattr(value, "input", value)))
-        if isinstance(found, str | int) and not isinstance(found, bool) and found != "":
-            return str(found)
-        what = "nothing" if found in (None, "") else f"a {type(found).__name__}"
-        raise ParameterError(
-            f"ItemKey finds {what} in item {seq + 1}: it must be a text or a whole number, and another in each.",
-            parameter="ItemKey",
-        )
+        return self._key.of(seq, value)
 
 
 def _json(call: Mapping[str, Any]) -> str:

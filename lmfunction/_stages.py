@@ -338,7 +338,7 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
     return run([_source(values, door)], [stage])
 
 
-_FOR_MANY: Final = frozenset(["Journal", "OutFile", "SkipInvalid", "Engine", "ShareCredential"])
+_FOR_MANY: Final = frozenset(["Journal", "ItemKey", "OutFile", "SkipInvalid", "Engine", "ShareCredential"])
 
 
 def _source(values: Mapping[str, Any], door: Door) -> Any:
@@ -370,6 +370,7 @@ def _terms(arguments: Mapping[str, Any]) -> Terms:
         pathlib.Path(out_file).expanduser() if out_file is not None else None,
         engine,
         bool(arguments.get("share_credential")),
+        None if arguments.get("journal") else arguments.get("item_key"),
     )
 
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pathlib
+import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from counting import Served, counting_lambda, make_certificate
 
 import lmfunction as lm
+from lmfunction._connection_pool import Pool
 
 KEYS = lm.Credential("AKIDEXAMPLE", "not-a-secret")
 
@@ -100,6 +102,57 @@ def test_a_run_can_be_looked_at_while_it_goes_on(cloud: Served, session: lm.Sess
         patch.setattr("lmfunction._bulk_result.BulkResult.__init__", remember)
         session.invoke_lm("f", input_object=source(), throttle_limit=4)
     assert seen == [40]
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_item_key_refuses_objects_that_are_there_twice(cloud: Served, session: lm.Session, streamed: bool) -> None:
+    """B29: the first five pairs are listed; of a list nothing is sent, a stream ends before the first repetition."""
+    items = [{"n": n, "id": n % 6} for n in range(12)]
+    if streamed:
+        with pytest.raises(lm.BulkError, match=r"0: items 1 and 7") as ended:
+            session.invoke_lm("f", input_object=(each for each in items), item_key="id")
+        assert len(ended.value.result) == 6
+    else:
+        with pytest.raises(lm.ParameterError, match=r"6 keys are there more than once[^$]*and 1 more") as refused:
+            session.invoke_lm("f", input_object=items, item_key="id")
+        assert str(refused.value).count(": items ") == 5
+        assert cloud.counts()["requests"] == 0
+    assert session.invoke_lm("f", input_object=items[:6], item_key="id").ok
+
+
+def test_sockets_are_probed_often_enough_to_outlive_a_nat(
+    cloud: Served, session: lm.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keep-alive is on for each connection, after 45 s idle, each 15 s, four times; small packets are not held back."""
+    seen: list[tuple[int, ...]] = []
+    send = Pool._write
+    wanted = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE)] + [
+        (socket.IPPROTO_TCP, getattr(socket, name))
+        for name in ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_NODELAY")
+    ]
+
+    def noted(self: Pool, wire: Any) -> None:
+        seen.append(tuple(wire.sock.getsockopt(*option) for option in wanted))
+        send(self, wire)
+
+    monkeypatch.setattr(Pool, "_write", noted)
+    assert session.invoke_lm("f", input_object=[{"n": n} for n in range(6)], throttle_limit=3).ok
+    assert len(seen) == 6
+    assert {tuple(map(int, (on != 0, idle, each, count, quick != 0))) for on, idle, each, count, quick in seen} == {
+        (1, 45, 15, 4, 1)
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(n, v) for n in ("ThrottleLimit", "ToleratedFailurePercent") for v in (-1, 1e9, "abc", float("nan"), [5])]
+    + [("ThrottleLimit", 0), ("ThrottleLimit", 2.5)],
+)
+def test_limits_that_are_none(cloud: Served, session: lm.Session, name: str, value: Any) -> None:
+    """C12: what is no number of calls, or no percentage, is refused by its name before anything is sent."""
+    with pytest.raises(lm.ParameterError, match=name):
+        session.invoke_lm("f", input_object=[{"n": 1}, {"n": 2}], **{name: value})
+    assert cloud.counts()["requests"] == 0
 
 
 # What goes wrong
