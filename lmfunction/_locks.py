@@ -76,10 +76,12 @@ class HeldFile:
 
     def release(self, *, remove: bool = True) -> None:
         """Frees the lock, and removes the file unless it is to stay."""
-        if remove and sys.platform != "win32":
-            _remove(self.path)  # while it is held: nobody else can have made another of that name
-        with contextlib.suppress(OSError):
-            os.close(self.descriptor)
+        try:
+            if remove and sys.platform != "win32":
+                _remove(self.path)  # while it is held: nobody else can have made another of that name
+        finally:  # Ctrl-C may come in between
+            with contextlib.suppress(OSError):
+                os.close(self.descriptor)
         if remove and sys.platform == "win32":  # an open file cannot be removed there
             _remove(self.path)
 
@@ -90,20 +92,20 @@ def hold(path: str, *, create: bool = True) -> HeldFile | None:
     A file that is made can be read by its owner only. Raises OSError; also for a symbolic link.
     """
     while True:
+        descriptor, kept = -1, False
         try:
             descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | SAFELY, 0o600)
+            held = try_lock(descriptor)
+            if held and names_file(path, descriptor):
+                kept = True
+                return HeldFile(path, descriptor)
         except FileNotFoundError:
-            if create:
+            if create or descriptor >= 0:
                 raise
             return None
-        try:
-            held = try_lock(descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        if held and names_file(path, descriptor):
-            return HeldFile(path, descriptor)
-        os.close(descriptor)
+        finally:  # also when Ctrl-C comes in between
+            if descriptor >= 0 and not kept:
+                os.close(descriptor)
         if not held:
             return None
 

@@ -22,6 +22,7 @@ from lmfunction._engine import Engine
 from lmfunction._gathered import gather, is_dry
 from lmfunction._items_file import ItemsFile
 from lmfunction._jobs import Job
+from lmfunction._journal import given_back
 from lmfunction._journaling import StoredItems
 from lmfunction._model import InvokeResult
 from lmfunction._notices import assign, check_assignable, empty_lists, keep
@@ -234,23 +235,24 @@ class InvokeStage(Stage):
         check_assignable(arguments, door)
         empty_lists(arguments, door)
         stage = Backstage(door)
-        calls = ready_many(
-            objects,
-            Binding(self.values),
-            self.engine,
-            door,
-            lambda _: None,
-            _terms(arguments),
-            watch,
-            behind=stage.door,
-        )
         whole = self.emits_whole(arguments)
+        with given_back():
+            calls = ready_many(
+                objects,
+                Binding(self.values),
+                self.engine,
+                door,
+                lambda _: None,
+                _terms(arguments),
+                watch,
+                behind=stage.door,
+            )
 
-        def work(_: Engine) -> Any:
-            found = calls()
-            return found if whole else Objects(found.selected())
+            def work(_: Engine) -> Any:
+                found = calls()
+                return found if whole else Objects(found.selected())
 
-        return stage.begin(INVOKE, self.values, arguments, self.engine, work, calls.progress, calls.run)
+            return stage.begin(INVOKE, self.values, arguments, self.engine, work, calls.progress, calls.run)
 
     def _keep_errors(self, found: BulkResult, arguments: Mapping[str, Any]) -> None:
         if "error_variable" in arguments and not found.ok:

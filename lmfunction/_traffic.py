@@ -119,7 +119,8 @@ class Traffic:
     def throttled(self, reason: str | None, retry_after: float | None, others: int, now: float) -> None:
         """Takes note of a 429 and its reason; `others` are under way beside the call that was refused."""
         self.throttled_count += 1
-        self._in_a_row += 1
+        if not others:  # those that were under way together are refused for one reason, not one after the other
+            self._in_a_row += 1
         self._slow_start = False
         hold = min(retry_after or 0.0, RETRY_AFTER_CAP)
         if reason == _SNAPSHOT:

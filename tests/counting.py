@@ -119,6 +119,9 @@ class Connection(asyncio.Protocol):
         ledger = self.ledger
         if line.startswith(b"GET /counts"):
             return self.answer({"status": 200, "body": json.dumps(ledger.counts())}, 0)
+        if line.startswith(b"PUT /changes"):
+            ledger.settings.update(json.loads(body))
+            return self.answer({"status": 200, "body": "{}"}, 0)
         if line.startswith(b"PUT /settings"):
             ledger.__init__(json.loads(body))  # type: ignore[misc]
             return self.answer({"status": 200, "body": "{}"}, 0)
@@ -222,6 +225,10 @@ class Served:
     def set(self, **settings: Any) -> None:
         """Gives it other settings, all of them; it counts anew."""
         self._ask("/settings", json.dumps(settings).encode())
+
+    def change(self, **settings: Any) -> None:
+        """Gives it some other settings; it counts on."""
+        self._ask("/changes", json.dumps(settings).encode())
 
     def reset(self) -> None:
         """As it was when it began."""

@@ -90,15 +90,20 @@ def damage(make: Make, number: int, dice: random.Random) -> Iterator[list[str]]:
         yield [f"{twice} ran again: {said}"] if twice or strange else []
 
 
-def million(parent: Parent, stub: Stub, folder: str, items: int, times: int) -> list[str]:
-    """T11: so many items with so many kills: nothing runs twice, and memory stays flat."""
+def soak(parent: Parent, stub: Stub, folder: str, items: int, times: int) -> list[str]:
+    """T11: so many items, from a generator, with so many kills: nothing runs twice, and memory stays flat."""
     stub.slowest = 0.0
-    one = Trial(parent, stub, str(Path(folder) / "million.db"), items, {"parameters": {"throttle_limit": 200}})
+    options = {"parameters": {"throttle_limit": 200}, "streamed": True}
+    one = Trial(parent, stub, str(Path(folder) / "soak.db"), items, options)
     dice = random.Random(11)
-    began = time.monotonic()
+    began, killed = time.monotonic(), 0
     for _ in range(times):
-        one.go(resume=one.exists(), signal=int(signal.SIGKILL), after=dice.uniform(0.5, max(1.5, items / 50_000)))
+        after = dice.uniform(0.5, max(1.5, items / 50_000))
+        killed += one.go(resume=one.exists(), signal=int(signal.SIGKILL), after=after)["status"] == -signal.SIGKILL
     said = one.go(resume=one.exists())["said"]
+    if "summary" not in said:
+        return [f"(c) it could not be resumed: {said}"]
+    took = time.monotonic() - began
     found = [f"(b) {n} ran {count} times" for n, count in one.ran.items() if count > 1]
     with opened(one.path) as database:
         count, ended = database.execute(
@@ -106,9 +111,10 @@ def million(parent: Parent, stub: Stub, folder: str, items: int, times: int) -> 
         ).fetchone()
     if not count == ended == items:
         found.append(f"(c) of {items:,} items {count:,} are written down, {ended:,} ended")
-    unknown, size = len(said["unknown"]), os.path.getsize(one.path)
-    took, peak = time.monotonic() - began, said["peak_mb"]
-    print(f"    {items:,} items, {times} kills, {took:.0f} s, {unknown} unknown, {size >> 20} MB, peak {peak} MB")
+    print(
+        f"soak: {items:,} items, {killed} kills, {len(found)} violations, {len(said['unknown'])} unknown, "
+        f"peak memory {said['peak_mb']} MB, {took:.0f} s, file {os.path.getsize(one.path) >> 20} MB"
+    )
     return found
 
 
@@ -118,10 +124,11 @@ def main() -> int:
     kinds["damage"] = (damage, 300)
     for name, (_, usual) in kinds.items():
         parser.add_argument(f"--{name}", type=int, help=f"how many, usually {usual}; alone: no others unless named")
-    parser.add_argument("--million", type=int, metavar="ITEMS", help="the long run, usually 1000000")
+    parser.add_argument("--items", type=int, help="of the long run, usually 1000000; alone: no others unless named")
+    parser.add_argument("--times", type=int, default=20, help="how often the long run is killed, usually 20")
     parser.add_argument("--seed", type=int, default=1)
     chosen = parser.parse_args()
-    every = not any(getattr(chosen, name) for name in (*kinds, "million"))
+    every = not any(getattr(chosen, name) for name in (*kinds, "items"))
     failed = False
     with counting_stub() as stub, tempfile.TemporaryDirectory() as folder:
         parent = Parent(stub.url, Path(folder) / "state")
@@ -140,10 +147,10 @@ def main() -> int:
             failed = failed or bool(found)
             print(f"{name}: {number:,}, {len(each):,} runs, {time.monotonic() - began:.0f} s, {len(found)} violations")
             print("".join(f"    {line}\n" for line in found[:20]), end="", flush=True)
-        if chosen.million or every:
-            found = million(parent, stub, folder, chosen.million or 1_000_000, 20)
+        if chosen.items or every:
+            found = soak(parent, stub, folder, chosen.items or 1_000_000, chosen.times)
             failed = failed or bool(found)
-            print(f"million: {len(found)} violations\n" + "\n".join(found[:20]))
+            print("".join(f"    {line}\n" for line in found[:20]), end="", flush=True)
         parent.close()
     return int(failed)
 
