@@ -10,6 +10,8 @@ milliseconds: row by row, a thousand outcomes would take seconds.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -195,10 +197,14 @@ def insert(database: Database, table: str, rows: Sequence[tuple[Any, ...]]) -> N
         while len(rows) - start >= size:
             chunk = rows[start : start + size]
             start += size
-            one = f"({','.join('?' * len(chunk[0]))})"
-            names = "(place,epoch,at,outcome,request_id,body)" if table == "late" else ""
-            statement = f"INSERT INTO {table}{names} VALUES {','.join([one] * size)}"  # noqa: S608 - names of ours
-            database.execute(statement, [value for row in chunk for value in row])
+            database.execute(_inserting(table, len(chunk[0]), size), list(itertools.chain.from_iterable(chunk)))
+
+
+@functools.cache
+def _inserting(table: str, columns: int, count: int) -> str:
+    one = f"({','.join('?' * columns)})"
+    names = "(place,epoch,at,outcome,request_id,body)" if table == "late" else ""
+    return f"INSERT INTO {table}{names} VALUES {','.join([one] * count)}"  # noqa: S608 - names of ours
 
 
 def entry_of(row: Sequence[Any]) -> Entry:
