@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import os
+import pkgutil
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -275,6 +277,37 @@ def test_a_finished_journal_is_one_file(session: lm.Session, journal: str) -> No
     assert look(journal)[1].status == "finished"  # type: ignore[index]
     session.invoke_lm("f", input_object=ITEMS, journal=journal, resume=True)
     assert os.listdir(folder) == ["run.db"]
+
+
+@pytest.mark.parametrize(
+    ("place", "behind", "left"),
+    [
+        ("lmfunction._run_opening.fill", True, []),
+        ("lmfunction._journal.Journal.start", False, []),
+        ("lmfunction._run_opening.Opened", True, ["run.db"]),
+        ("lmfunction._kept_run.KeptRun.__init__", False, ["run.db"]),
+        ("lmfunction._bulk.Senders", False, ["run.db"]),
+        ("lmfunction._bulk.ManyCalls.__init__", True, ["run.db"]),
+    ],
+)
+def test_ctrl_c_before_anything_is_sent(
+    session: lm.Session, journal: str, monkeypatch: pytest.MonkeyPatch, place: str, behind: bool, left: list[str]
+) -> None:
+    """Between the opening of a journal and whoever closes it: nothing is held, and the run can go on."""
+    real = pkgutil.resolve_name(place)
+
+    def interrupted(*args: Any, **keywords: Any) -> Any:
+        if behind:
+            real(*args, **keywords)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            session.invoke_lm("f", input_object=ITEMS, journal=journal)
+    assert "journal" not in [thread.name for thread in threading.enumerate()]
+    assert os.listdir(Path(journal).parent) == left
+    assert session.invoke_lm("f", input_object=ITEMS, journal=journal, resume=bool(left)).ok
 
 
 def test_exports(session: lm.Session, journal: str, tmp_path: Path) -> None:
