@@ -20,6 +20,8 @@ WITH_CARDS: Final = (
     ("lmfunction._measurement", "Measurement"),
     ("lmfunction._measure", "PlannedMeasurement"),
     ("lmfunction._sinks", "Formatted"),
+    ("lmfunction._jobs", "Job"),
+    ("lmfunction._jobs", "JobList"),
     ("lmfunction.errors", "LMError"),
 )
 _ERRORS: Final = WITH_CARDS[-1]

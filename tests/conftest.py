@@ -74,12 +74,23 @@ def _restored_environment(_clean_environment: None) -> Iterator[None]:
         os.environ.update(kept)
 
 
-@pytest.fixture(autouse=True)
-def _moto_answers_nothing_of_ours() -> None:
-    """Moto serves some tests from a process or a thread; to be imported is enough for it to listen to all of boto3."""
+def _hush_moto() -> None:
     handlers = sys.modules.get("botocore.handlers")
     if handlers is not None:
         handlers.BUILTIN_HANDLERS[:] = [each for each in handlers.BUILTIN_HANDLERS if each[0] != "before-send"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _moto_is_hushed() -> None:
+    """Moto serves some tests from a process or a thread; to be imported is enough for it to listen to all of boto3."""
+    _hush_moto()
+
+
+@pytest.fixture(autouse=True)
+def _moto_stays_hushed(_moto_is_hushed: None) -> Iterator[None]:
+    """Also where a test has imported it."""
+    yield
+    _hush_moto()
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ import cfnlint
 import jsonschema
 import pytest
 import yaml
+from botocore import handlers
 from counting import Served
 
 import lmfunction as lm
@@ -332,13 +333,17 @@ def test_items_with_functions_of_their_own(place: dict[str, Any], tmp_path: Path
     assert task["Parameters"] == {"Payload.$": "$.payload", "FunctionName.$": "$.function"}
 
 
-def test_the_state_machine_runs(make_run: Callable[..., Run], tmp_path: Path) -> None:
+def test_the_state_machine_runs(make_run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """moto takes the definition and runs each item once, under its one name; under another one nothing runs."""
     run = make_run(4)
     told = run.export(tmp_path / "out")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # moto's own imports'
         from moto import mock_aws
+        from moto.core.models import botocore_stubber
+    monkeypatch.setattr(
+        handlers, "BUILTIN_HANDLERS", [*dict.fromkeys((*handlers.BUILTIN_HANDLERS, ("before-send", botocore_stubber)))]
+    )
     config = {
         "lambda": {"use_docker": False},
         "stepfunctions": {"execute_state_machine": True},
