@@ -75,7 +75,6 @@ class Pool:
         self._all: set[Wire] = set()
         self._places: dict[Line, tuple[float, list[Place]]] = {}  # with when they were looked up
         self._next_scan = 0.0
-        self._sessions: dict[Line, ssl.SSLSession] = {}
 
     def watch(self, descriptor: int) -> None:
         """Lets bytes that can be read from `descriptor` end a wait."""
@@ -185,7 +184,7 @@ class Pool:
                         wire.sock,
                         server_hostname=wire.line.host,
                         do_handshake_on_connect=False,
-                        session=self._sessions.get(wire.line),
+                        session=next(iter(wire.line.sessions), None),
                     )
                     self._selector.register(wire.sock, _WRITE, wire)
             if isinstance(wire.sock, ssl.SSLSocket):
@@ -280,17 +279,11 @@ class Pool:
         if why is None and reader.keeps and not reader.over and not wire.rest:
             wire.idle_since = sending.sent_at
             self._free[wire.line].append(wire)
-            if wire.line.tls is not None and wire.line not in self._sessions:
-                self._keep_session(wire)
+            if wire.line.tls is not None and not wire.line.sessions:
+                _keep_session(wire)
         else:
             self._drop(wire)
         self._ended(sending, reader, None if why is None else wire.line.broken(why))
-
-    def _keep_session(self, wire: Wire) -> None:
-        """Keeps the TLS session, by which further connections open with less work."""
-        session = wire.sock.session if isinstance(wire.sock, ssl.SSLSocket) else None
-        if session is not None and session.has_ticket:
-            self._sessions[wire.line] = session
 
     def _drop(self, wire: Wire) -> None:
         self._all.discard(wire)
@@ -314,3 +307,9 @@ class Pool:
                     self._end(wire, TimeoutError())
             else:
                 self._next_scan = min(self._next_scan, wire.deadline)
+
+
+def _keep_session(wire: Wire) -> None:
+    session = wire.sock.session if isinstance(wire.sock, ssl.SSLSocket) else None
+    if session is not None and session.has_ticket:
+        wire.line.sessions[:] = [session]

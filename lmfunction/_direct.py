@@ -33,7 +33,6 @@ class DirectTransport(Transport):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self._way: Line | str | None = None
         self._free: list[_Lane] = []  # the latest used last
         # Whoever forgets to close a session leaves no connection behind.
         weakref.finalize(self, _close_all, self._free)
@@ -49,9 +48,8 @@ class DirectTransport(Transport):
 
     def send(self, request: InvokeRequest) -> Reply:
         """Sends `request` once. Raises ServiceError for a refusal, TransportError when there is no whole answer."""
-        if self._way is None:
-            self._way = self.line()
-        if not isinstance(self._way, Line) or BEFORE_SIGNING.get() is not None or _LOG.isEnabledFor(logging.DEBUG):
+        line = self.line()
+        if not isinstance(line, Line) or BEFORE_SIGNING.get() is not None or _LOG.isEnabledFor(logging.DEBUG):
             return super().send(request)
         if self._key is None:
             self.ready()
@@ -59,7 +57,7 @@ class DirectTransport(Transport):
         try:
             lane = self._free.pop()
         except IndexError:
-            lane = _Lane(self._way)
+            lane = _Lane(line)
         try:
             reply = lane.exchange(request, self._key)
         except LMError:

@@ -32,6 +32,8 @@ class Line:
     tls: ssl.SSLContext | None = field(repr=False)
     connect_timeout: float = CONNECT_TIMEOUT
     read_timeout: float = 930.0
+    # The last TLS session, at most one, by which further connections open with less work.
+    sessions: list[ssl.SSLSession] = field(default_factory=list, repr=False)
 
     @property
     def host_header(self) -> str:

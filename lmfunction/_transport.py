@@ -56,6 +56,7 @@ class Transport:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
+        self._line: Line | str | None = None
         with _a_client_to_make(connection):
             self.client = make_client(connection)
 
@@ -127,7 +128,9 @@ class Transport:
 
     def line(self) -> Line | str:
         """What a sender of its own needs to know to send as this client does; text says why only boto3 can send."""
-        return line_of(self.client, self.connection)
+        if self._line is None:
+            self._line = line_of(self.client, self.connection)
+        return self._line
 
     def close(self) -> None:
         """Closes the client's connections."""
