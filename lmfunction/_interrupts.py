@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 from lmfunction._client import Connections
 from lmfunction._connection import Place
 from lmfunction._engine import Engine
+from lmfunction._line import Line
 from lmfunction._request import InvokeRequest
 from lmfunction._transport import Reply, Transport
 from lmfunction._waiting import TICK, tick
@@ -63,6 +64,9 @@ class _PatientTransport(Transport):
 
     def send(self, request: InvokeRequest) -> Reply:
         return _in_steps(lambda: self._transport.send(request), self._owner)
+
+    def line(self) -> Line | str:
+        return self._transport.line()
 
     def close(self) -> None:
         self._transport.close()

@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -23,6 +24,8 @@ def local_cluster(workers: int = 2) -> Iterator[Any]:
     """A client of a cluster whose workers are processes, which are started again when they die."""
     from distributed import Client, LocalCluster
 
+    # A shell that another test had in this process may have left a __main__ that no process can be spawned from.
+    sys.modules["__main__"].__dict__.setdefault("__spec__", None)
     with (
         LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", silence_logs=100
