@@ -44,8 +44,9 @@ class StatusLine:
     def _write(self, text: str) -> None:
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
         safe = text.encode(encoding, "replace").decode(encoding)
-        # Blanks, not an escape sequence: they also work where TERM is dumb.
-        self._stream.write(f"\r{safe}{' ' * (self._length - len(safe))}")
+        blanks = " " * (self._length - len(safe))  # not an escape sequence: they also work where TERM is dumb
+        self._length = max(self._length, len(safe))  # known beforehand: Ctrl-C can come before the next line
+        self._stream.write(f"\r{safe}{blanks}")
         self._stream.flush()
         self._length = len(safe)
 

@@ -284,3 +284,23 @@ def test_nobody_knows_how_many_a_generator_gives() -> None:
     assert next(found) == 0
     assert operator.length_hint(found, -1) == -1
     assert read == [0]
+
+
+def test_an_interrupted_line_is_taken_away() -> None:
+    """Ctrl-C while a line is being written: what has come of it vanishes all the same."""
+
+    class Interrupting(io.StringIO):
+        pressed = False
+
+        def flush(self) -> None:
+            if not self.pressed:
+                self.pressed = True
+                raise KeyboardInterrupt
+
+    stream = Interrupting()
+    line = StatusLine(stream)
+    with pytest.raises(KeyboardInterrupt):
+        line.draw(Progress("slow", 1.0))
+    written = len(stream.getvalue())
+    line.clear()
+    assert stream.getvalue()[written:] == "\r" + " " * (written + 1) + "\r"

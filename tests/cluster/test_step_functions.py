@@ -341,6 +341,7 @@ def test_the_state_machine_runs(make_run: Callable[..., Run], tmp_path: Path, mo
         warnings.simplefilter("ignore")  # moto's own imports'
         from moto import mock_aws
         from moto.core.models import botocore_stubber
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which may be older than moto's ear
     monkeypatch.setattr(
         handlers, "BUILTIN_HANDLERS", [*dict.fromkeys((*handlers.BUILTIN_HANDLERS, ("before-send", botocore_stubber)))]
     )
@@ -351,23 +352,22 @@ def test_the_state_machine_runs(make_run: Callable[..., Run], tmp_path: Path, mo
     }
     with mock_aws(config=config):  # type: ignore[arg-type]
         keys = {"region_name": "eu-west-1"}
-        boto = boto3.Session()  # the default one may be older than moto's ear
-        role = boto.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+        role = boto3.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
         package = io.BytesIO()
         with zipfile.ZipFile(package, "w") as file:
             file.writestr("app.py", "def handler(event, context): return event")
-        boto.client("lambda", **keys).create_function(
+        boto3.client("lambda", **keys).create_function(
             FunctionName="orders", Runtime="python3.12", Role=role, Handler="app.handler",
             Code={"ZipFile": package.getvalue()},
         )  # fmt: skip
-        s3 = boto.client("s3", **keys)
+        s3 = boto3.client("s3", **keys)
         s3.create_bucket(Bucket="my-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         s3.put_object(
             Bucket="my-bucket",
             Key=told["ItemsAt"].split("/", 3)[3],
             Body=(tmp_path / "out" / "items.json").read_bytes(),
         )
-        machines = boto.client("stepfunctions", **keys)
+        machines = boto3.client("stepfunctions", **keys)
         machine = machines.create_state_machine(
             name=told["StateMachine"], roleArn=role, definition=(tmp_path / "out" / "definition.asl.json").read_text()
         )["stateMachineArn"]
