@@ -128,7 +128,7 @@ def ready_many(
             ),
             None if terms.out_file is None or batch.dry else OutFile(terms.out_file),
         )
-        name = " ".join(str(bind.values.get(part)) for part in ("FunctionName", "EndpointUrl", "ProfileName"))
+        name = " ".join(str(bind.values.get(part)) for part in ("FunctionName", "EndpointUrl", "ProfileName", "Region"))
         own = behind or door
         delivery = Delivery(terms.at_least_once, kept, cluster, terms.share_credential)
         senders = Senders(engine, own, terms.limit, delivery, name)
@@ -205,7 +205,6 @@ class ManyCalls:
         run, senders = self.run, self._feeding.senders
         senders.dismiss()
         run.elapsed_ms = (time.monotonic() - self._start) * 1000
-        run.samples = senders.samples
         run.possible_duplicates = senders.possible_duplicates
         if self.kept is not None:
             self.kept.end()

@@ -38,9 +38,8 @@ def _draw_course(axes: Any, run: BulkResult) -> None:
     axes.step(seconds, [sample[1] for sample in run.samples], where="post", color=_CALLS, label="in flight")
     refused = [(after[0], after[2] - before[2]) for before, after in itertools.pairwise(run.samples)]
     if any(count for _, count in refused):
-        axes.bar(
-            [at for at, _ in refused], [count for _, count in refused], width=0.4, color=_REFUSED, label="refused (429)"
-        )
+        at, counts = zip(*refused, strict=True)
+        axes.hist(at, bins=_BINS, weights=counts, color=_REFUSED, label="refused (429)")
     axes.set_xlabel("seconds since the begin")
     axes.set_ylabel("calls")
     axes.set_ylim(bottom=0)

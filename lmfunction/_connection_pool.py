@@ -6,7 +6,6 @@ One thread owns them. Each holds at most one call; how it ended is told to the o
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import os
 import selectors
@@ -18,6 +17,7 @@ from typing import Any, Final
 
 from lmfunction._boto import keepalive_options
 from lmfunction._http_answer import AnswerReader, NotHttp
+from lmfunction._idle_connections import IDLE
 from lmfunction._line import Line
 from lmfunction._sending import Sending
 from lmfunction._transport import RESPONSE_CAP
@@ -25,7 +25,7 @@ from lmfunction._transport import RESPONSE_CAP
 _BLOCK: Final = 65_536
 _SCAN: Final = 0.25  # seconds between two looks for calls whose time is over
 _SOME: Final = 32  # answers, after which calls may go before the others are read
-_IDLE: Final = 60.0  # seconds after which an unused connection is closed
+_LEFT_OPEN: Final = 1000  # connections to one place, for the next run
 _LOOKED_UP: Final = 60.0  # seconds for which a host's addresses are believed
 _READ: Final = selectors.EVENT_READ
 _WRITE: Final = selectors.EVENT_WRITE
@@ -43,14 +43,14 @@ class Wire:
     __slots__ = ("deadline", "idle_since", "line", "opening", "others", "reader", "rest", "sending", "sock")
 
     def __init__(
-        self, line: Line, sock: socket.socket, sending: Sending, deadline: float, others: Sequence[Place]
+        self, line: Line, sock: socket.socket, sending: Sending | None, deadline: float, others: Sequence[Place]
     ) -> None:
         self.line = line
         self.sock = sock
         self.others = others  # where else the host is, should it not be there
-        self.sending: Sending | None = sending
+        self.sending = sending
         self.deadline = deadline
-        self.opening = True
+        self.opening = sending is not None
         self.reader: AnswerReader | None = None
         self.rest = b""
         self.idle_since = 0.0
@@ -60,30 +60,40 @@ class Pool:
     """Every connection of one run. `ended` is told of calls that were sent, `unsent` of those that could not be.
 
     While many answers are there to be read, `freed` is told now and then of how many connections became free.
+    With `shared` it takes what an earlier one has left open by `leave_open`.
     """
 
     def __init__(
-        self, ended: Ended, unsent: Unsent, freed: Freed = lambda _: None, now: Callable[[], float] = time.time
+        self,
+        ended: Ended,
+        unsent: Unsent,
+        freed: Freed = lambda _: None,
+        now: Callable[[], float] = time.time,
+        *,
+        shared: bool = False,
     ) -> None:
         self._ended = ended
         self._unsent = unsent
         self._freed = freed
         self._now = now
+        self._shared = shared
         self._selector = selectors.DefaultSelector()
         self._pid = os.getpid()
-        self._free: dict[Line, list[Wire]] = collections.defaultdict(list)
+        self._free: dict[Line, list[Wire]] = {}
         self._all: set[Wire] = set()
         self._places: dict[Line, tuple[float, list[Place]]] = {}  # with when they were looked up
         self._next_scan = 0.0
 
-    def watch(self, descriptor: int) -> None:
-        """Lets bytes that can be read from `descriptor` end a wait."""
-        self._selector.register(descriptor, _READ, None)
+    def watch(self, alarm: socket.socket) -> None:
+        """Lets bytes that can be read from `alarm` end a wait."""
+        self._selector.register(alarm, _READ, None)
 
     def send(self, sending: Sending) -> None:
         """Sends a call, on a connection that is free or a new one. Its end may be told before this returns."""
         line = sending.address.line
-        free = self._free[line]
+        free = self._free.get(line)
+        if free is None:
+            free = self._free[line] = self._left_open(line)
         if free:
             wire = free.pop()
             wire.sending = sending
@@ -106,8 +116,9 @@ class Pool:
                 before = len(free)
             wire = key.data
             if wire is None:
+                assert isinstance(key.fileobj, socket.socket)
                 with contextlib.suppress(OSError):
-                    os.read(key.fd, 4096)
+                    key.fileobj.recv(4096)
             elif wire.opening:
                 self._go_on_opening(wire)
             elif wire.rest and events & _WRITE:
@@ -118,6 +129,15 @@ class Pool:
         if now >= self._next_scan:
             self._next_scan = now + _SCAN
             self._look_at_clocks(now)
+
+    def leave_open(self) -> None:
+        """Leaves the connections that nobody uses to the next run; they are no longer this one's."""
+        for line, free in self._free.items():
+            for wire in free:
+                self._all.discard(wire)
+                self._selector.unregister(wire.sock)
+            line.idle.keep([(wire.idle_since, wire.sock) for wire in free], _LEFT_OPEN)
+            free.clear()
 
     def forget(self) -> list[Sending]:
         """Closes everything; gives the calls that were under way."""
@@ -130,6 +150,17 @@ class Pool:
         """Closes everything, the selector too."""
         self.forget()
         self._selector.close()
+
+    def _left_open(self, line: Line) -> list[Wire]:
+        """What an earlier run has left open."""
+        found: list[Wire] = []
+        for since, sock in line.idle.take(time.monotonic()) if self._shared else ():
+            wire = Wire(line, sock, None, 0.0, ())
+            wire.idle_since = since
+            self._all.add(wire)
+            self._selector.register(sock, _READ, wire)
+            found.append(wire)
+        return found
 
     def _open(self, line: Line, sending: Sending) -> None:
         try:
@@ -287,7 +318,7 @@ class Pool:
 
     def _drop(self, wire: Wire) -> None:
         self._all.discard(wire)
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, KeyError):
             self._free[wire.line].remove(wire)
         if os.getpid() == self._pid:  # a fork shares the selector, and would take the socket from its parent
             with contextlib.suppress(KeyError, ValueError, OSError):
@@ -298,7 +329,7 @@ class Pool:
     def _look_at_clocks(self, now: float) -> None:
         for wire in list(self._all):
             if wire.sending is None:
-                if now - wire.idle_since > _IDLE:
+                if now - wire.idle_since > IDLE:
                     self._drop(wire)
             elif now >= wire.deadline:
                 if wire.opening:

@@ -170,6 +170,7 @@ class Feeding:
 
     def _take(self) -> None:
         """Takes note of the calls that ended; a failure may end the run."""
+        self.run.samples = self.senders.samples
         for job in self.senders.take():
             item = job.item
             result = item.result

@@ -14,7 +14,7 @@ import collections
 import contextlib
 import heapq
 import itertools
-import os
+import socket
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -44,6 +44,7 @@ EXPIRED: Final = frozenset(
     ]
 )
 _LONGEST_WAIT: Final = 5.0
+_SAMPLES: Final = 512
 _READ_AHEAD: Final = 16  # from so many calls at a time on, a quarter more is kept ready
 
 
@@ -60,7 +61,8 @@ class HttpEngine:
     ) -> None:
         self.traffic = traffic
         self.possible_duplicates = 0
-        self.samples: list[tuple[float, int, int]] = []  # seconds, in flight, 429s so far; about two a second
+        self.samples: list[tuple[float, int, int]] = []  # seconds, in flight, 429s so far; at most 512
+        self._sampled = 0.01  # seconds between two
         self.expired: ServiceError | None = None
         self.failure: LMError | None = None  # a fault in here, after which nothing is sent any more
         self._policy = policy
@@ -80,10 +82,10 @@ class HttpEngine:
         self._in_flight = 0
         self._open = 0
         self._bell = threading.Event()
-        self._alarm_out, self._alarm_in = os.pipe()
-        os.set_blocking(self._alarm_in, False)
-        os.set_blocking(self._alarm_out, False)
-        self._pool = Pool(self._answered, self._unsent, self._go_on_sending)
+        self._alarm_out, self._alarm_in = socket.socketpair()
+        self._alarm_in.setblocking(False)
+        self._alarm_out.setblocking(False)
+        self._pool = Pool(self._answered, self._unsent, self._go_on_sending, shared=True)
         self._pool.watch(self._alarm_out)
         self._feeding = True
         self._left: list[Sending] = []
@@ -143,15 +145,15 @@ class HttpEngine:
             self._closing = True
             self._alarm()
             self._thread.join()
-            os.close(self._alarm_out)
-            os.close(self._alarm_in)
+            self._alarm_out.close()
+            self._alarm_in.close()
         return self._left
 
     # From here on everything is the engine's own thread.
 
     def _alarm(self) -> None:
-        with contextlib.suppress(BlockingIOError, OSError):
-            os.write(self._alarm_in, b"!")
+        with contextlib.suppress(OSError):
+            self._alarm_in.send(b"!")
 
     def _run(self) -> None:
         try:
@@ -160,6 +162,7 @@ class HttpEngine:
         except Exception as error:  # noqa: BLE001 - a thread that ended would let its caller wait for ever
             self._broke(error)
         finally:
+            self._pool.leave_open()
             self._left = self._pool.forget()
             self._pool.close()
             self._bell.set()
@@ -384,8 +387,12 @@ class HttpEngine:
 
     def _sample(self) -> None:
         elapsed = time.monotonic() - self._began
-        if not self.samples or elapsed - self.samples[-1][0] >= 0.5:
-            self.samples.append((elapsed, self._in_flight, self.traffic.throttled_count))
+        if self.samples and elapsed - self.samples[-1][0] < self._sampled:
+            return
+        if len(self.samples) == _SAMPLES:  # half of them, so that a run of any length has enough and not too many
+            self._sampled *= 2
+            self.samples = self.samples[::2]
+        self.samples.append((elapsed, self._in_flight, self.traffic.throttled_count))
 
 
 def _inside(error: Exception) -> TransportError:

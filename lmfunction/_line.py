@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from lmfunction import _wire
 from lmfunction._boto import CONNECT_TIMEOUT, Connection
+from lmfunction._idle_connections import IdleConnections
 from lmfunction._request import InvokeRequest
 
 
@@ -34,6 +35,7 @@ class Line:
     read_timeout: float = 930.0
     # The last TLS session, at most one, by which further connections open with less work.
     sessions: list[ssl.SSLSession] = field(default_factory=list, repr=False)
+    idle: IdleConnections = field(default_factory=IdleConnections, repr=False)
 
     @property
     def host_header(self) -> str:

@@ -24,6 +24,7 @@ from lmfunction._http_engine import HttpEngine
 from lmfunction._journaling import KeptCall
 from lmfunction._kept_run import KeptRun
 from lmfunction._line import Line
+from lmfunction._open_files import connections_at_a_time
 from lmfunction._receipts import CommonReceipt, Receipt
 from lmfunction._request import InvokeRequest
 from lmfunction._sending import Address, Head, Sending, head_of
@@ -81,10 +82,10 @@ class Senders:
     def __init__(self, engine: Engine, door: Door, limit: int, delivery: Delivery, name: str) -> None:
         self.engine = engine
         self.door = door
-        self.limit = limit
+        self.limit = limit if delivery.cluster is not None else self._allowed(limit, door)
         self.delivery = delivery
         self.name = name  # of what the window is remembered for
-        self.crew = Crew(engine, limit, at_least_once=delivery.at_least_once)
+        self.crew = Crew(engine, self.limit, at_least_once=delivery.at_least_once)
         self.wired: HttpEngine | DaskEngine | None = None
         self.common: CommonReceipt | None = None
         self.refused: LMError | None = None  # why nothing more can be sent: credentials that expired, a fault of ours
@@ -103,7 +104,7 @@ class Senders:
 
     @property
     def samples(self) -> list[tuple[float, int, int]]:
-        """Seconds since the begin, calls in flight and 429s so far, about twice a second."""
+        """Seconds since the begin, calls in flight and 429s so far: at most 512 moments of the run."""
         return self.wired.samples if self.wired is not None else []
 
     @property
@@ -241,9 +242,21 @@ class Senders:
             self.delivery.cluster.close()
         if self.wired is not None:
             self.wired.abandon()
-            _MEMORY.keep(self.name, self.wired.traffic.window)
+            _MEMORY.keep(self.name, self.wired.traffic)
         if self.common is not None:
             self.common.close()
+
+    @staticmethod
+    def _allowed(limit: int, door: Door) -> int:
+        """How many connections there can be at a time; people are told when that is fewer than they want."""
+        found = connections_at_a_time(limit)
+        if found < limit:
+            door.tell(
+                "warning",
+                f"ThrottleLimit {limit:,} is more than the operating system lets this process have open (`ulimit -n`): "
+                f"{found:,} calls go at a time.",
+            )
+        return found
 
     def _engine_of(self, first: Sending) -> HttpEngine | DaskEngine:
         policy, delivery = self.engine.policy, self.delivery

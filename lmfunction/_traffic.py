@@ -4,7 +4,8 @@ The window of calls under way grows with each success by two, after the first re
 because too many run at once says how many are taken: those that are under way beside it. To that the window shrinks, by
 a fifth at most each time, and there it stays but for a probe now and then, so that a service whose limit stands is used
 as a whole and asked in vain for one call in fifty at most. (A window that shrinks by a fifth and grows again, as in
-TCP, uses nine tenths of a limit, and of a small one is refused every tenth call.) Said too many come a second, the rate
+TCP, uses nine tenths of a limit, and of a small one is refused every tenth call.) When a probe is taken the limit was
+raised: the window grows by a quarter a round trip until it meets the new one. Said too many come a second, the rate
 is halved instead. A call refused so did not run: it goes to the back of the queue and waits its turn, however often.
 Everything is of one thread, and told the time by its caller.
 """
@@ -22,7 +23,11 @@ RETRY_AFTER_CAP: Final = 60.0
 REMEMBERED: Final = 600.0  # seconds that a good window is believed in
 NO_SUCCESS: Final = 300.0  # seconds without a success after which people are told
 _SHRINK: Final = 0.8
-_PROBE: Final = 0.1  # of the growth, where one more was refused
+# How much the window grows with each success, in calls: at first, and where more is taken than was before. Then, with a
+# round trip, where one more was refused.
+_AT_FIRST: Final = 2.0
+_QUICK: Final = 0.25
+_PROBE: Final = 0.1
 _BY_RATE: Final = frozenset(
     [
         "FunctionInvocationRateLimitExceeded",
@@ -37,32 +42,44 @@ _SPARE_REPEATS: Final = 10.0
 
 
 @dataclass
+class Remembered:
+    """The window with which a run of a function ended, and whether it is that because Lambda refused more."""
+
+    window: float
+    refused: bool
+
+
+@dataclass
 class Memory:
-    """The last good window of each function, for ten minutes; of this process only."""
+    """What the last run of each function learned, for ten minutes; of this process only."""
 
     clock: Callable[[], float]
 
     def __post_init__(self) -> None:
-        self._kept: dict[str, tuple[float, float]] = {}
+        self._kept: dict[str, tuple[float, Remembered]] = {}
 
-    def recall(self, name: str) -> float | None:
-        """The window that was good for `name`, when that is not long ago."""
-        at, window = self._kept.get(name, (-REMEMBERED, 0.0))
-        return window if self.clock() - at < REMEMBERED and window else None
+    def recall(self, name: str) -> Remembered | None:
+        """What is known of `name`, when that is not long ago."""
+        found = self._kept.get(name)
+        return found[1] if found is not None and self.clock() - found[0] < REMEMBERED else None
 
-    def keep(self, name: str, window: float) -> None:
-        """Keeps a window that was good."""
-        self._kept[name] = (self.clock(), window)
+    def keep(self, name: str, traffic: Traffic) -> None:
+        """Keeps what a run of `name` learned."""
+        self._kept[name] = (self.clock(), Remembered(traffic.window, traffic.throttled_count > 0))
 
 
 class Traffic:
     """The window of one run. Times are in seconds of the caller's clock; `random` gives 0 to 1."""
 
-    def __init__(self, limit: int, random: Callable[[], float], now: float, window: float | None = None) -> None:
+    def __init__(self, limit: int, random: Callable[[], float], now: float, earlier: Remembered | None = None) -> None:
+        first = FIRST_WINDOW if earlier is None else earlier.window
+        if earlier is None or not earlier.refused:  # an earlier run that was a small one says nothing against more
+            first = max(first, FIRST_WINDOW)
         self.limit = limit
-        self.window = min(float(limit), window or FIRST_WINDOW)
+        self.window = min(float(limit), first)
         self._random = random
-        self._slow_start = window is None
+        self._begins = True  # nothing was refused yet
+        self._first_growth = _QUICK if earlier is not None and earlier.refused else _AT_FIRST
         self._ceiling = float(limit)  # calls at a time that were taken when one more was not
         self._latency = 0.0
         self._shrunk = -1e9
@@ -121,7 +138,7 @@ class Traffic:
         self.throttled_count += 1
         if not others:  # those that were under way together are refused for one reason, not one after the other
             self._in_a_row += 1
-        self._slow_start = False
+        self._begins = False
         hold = min(retry_after or 0.0, RETRY_AFTER_CAP)
         if reason == _SNAPSHOT:
             low, high = _SNAPSHOT_HOLD
@@ -137,10 +154,11 @@ class Traffic:
         self.held_until = max(self.held_until, now + hold)
 
     def _growth(self) -> float:
-        if self._slow_start:
-            return 2.0
-        probing = self._ceiling <= self.window <= self._ceiling + 1
-        return (_PROBE if probing else 1.0) / self.window
+        if self._begins:
+            return self._first_growth
+        if self.window > self._ceiling + 1:
+            return max(_QUICK, 1.0 / self.window)
+        return (_PROBE if self.window >= self._ceiling else 1.0) / self.window
 
     def pause(self, tries: int) -> float:
         """How long a call that was refused for the `tries`-th time waits before its next."""

@@ -133,8 +133,10 @@ class Transport:
         return self._line
 
     def close(self) -> None:
-        """Closes the client's connections."""
+        """Closes the client's connections, and those left open by senders of their own."""
         self.client.close()
+        if isinstance(self._line, Line):
+            self._line.idle.close()
 
 
 def endpoint_of(connection: Connection) -> str:

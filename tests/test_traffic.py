@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lmfunction._traffic import LONGEST, REMEMBERED, Memory, Traffic
+from lmfunction._traffic import FIRST_WINDOW, LONGEST, REMEMBERED, Memory, Remembered, Traffic
 
 BY_NUMBER = "ReservedFunctionConcurrentInvocationLimitExceeded"
 BY_RATE = "FunctionInvocationRateLimitExceeded"
@@ -28,7 +28,7 @@ class Simulation:
         self.most = 0
         dice = random.Random(7)
         ready = items
-        running = 0
+        running = taken = 0
         tries: dict[int, int] = {}
         numbers = itertools.count()
         events: list[tuple[float, int, str]] = []
@@ -37,8 +37,8 @@ class Simulation:
                 ready -= 1
                 running += 1
                 traffic.went(1, self.now)
-                taken = sum(kind == "answer" for _, _, kind in events) < limit(self.now)
-                kind, after = ("answer", latency) if taken else ("refused", 0.005)
+                kind, after = ("answer", latency) if taken < limit(self.now) else ("refused", 0.005)
+                taken += kind == "answer"
                 heapq.heappush(events, (self.now + after, next(numbers), kind))
                 self.most = max(self.most, running)
             wakes = traffic.wakes_at(self.now) if ready else 1e12
@@ -48,6 +48,7 @@ class Simulation:
             self.now, number, kind = heapq.heappop(events)
             if kind == "answer":
                 running -= 1
+                taken -= 1
                 self.successes.append(self.now)
                 traffic.succeeded(latency, self.now)
             elif kind == "refused":
@@ -60,8 +61,9 @@ class Simulation:
                 ready += 1
 
 
-def traffic(limit: int, window: float | None = None) -> Traffic:
-    return Traffic(limit, random.Random(3).random, 0.0, window)
+def traffic(limit: int, window: float | None = None, *, refused: bool = False) -> Traffic:
+    earlier = None if window is None else Remembered(window, refused)
+    return Traffic(limit, random.Random(3).random, 0.0, earlier)
 
 
 @pytest.mark.parametrize(("limit", "window"), [(20, 100), (5, 100), (50, 200), (20, 1000)])
@@ -162,9 +164,35 @@ def test_a_good_window_is_remembered_for_ten_minutes() -> None:
     """Of each function its own; then it is probed anew."""
     now = [0.0]
     memory = Memory(lambda: now[0])
-    memory.keep("f", 64.0)
+    memory.keep("f", traffic(100, 64.0))
     now[0] = REMEMBERED - 1
-    assert (memory.recall("f"), memory.recall("g")) == (64.0, None)
+    assert (memory.recall("f"), memory.recall("g")) == (Remembered(64.0, refused=False), None)
     now[0] = REMEMBERED + 1
     assert memory.recall("f") is None
-    assert Traffic(20, random.random, 0.0, 64.0).window == 20
+    assert traffic(20, 64.0).window == 20
+
+
+def test_what_a_small_run_ended_with_holds_no_large_one_back() -> None:
+    """Three at a time that were all taken say nothing against ten."""
+    small = traffic(3)
+    small.succeeded(0.1, 0.0)
+    memory = Memory(lambda: 0.0)
+    memory.keep("f", small)
+    assert Traffic(1000, random.random, 0.0, memory.recall("f")).window == FIRST_WINDOW
+
+
+@pytest.mark.parametrize(("limit", "most"), [(20, 0.05), (10_000, 0.0)])
+def test_a_run_after_a_throttled_one_begins_with_its_window_and_soon_has_more(limit: int, most: float) -> None:
+    """Where the limit stands few are refused; where it is gone, a thousand are under way after two seconds."""
+    seen = Simulation(traffic(1000, 20.0, refused=True), 75 * min(limit, 1000), 0.05, lambda _: limit, until=2.0)
+    assert len(seen.refusals) <= most * len(seen.successes)
+    assert seen.most == (1000 if limit > 1000 else seen.most)
+    assert seen.most <= 25 or limit > 1000
+
+
+def test_a_limit_that_is_lifted_in_a_run_is_soon_made_use_of() -> None:
+    """From 20 to 1,000 at a time within five seconds of 100 ms calls; few are refused on the way."""
+    seen = Simulation(traffic(1000), 60_000, 0.1, lambda now: 20 if now < 3 else 1000, until=10)
+    late = [at for at in seen.successes if 8 <= at < 10]
+    assert len(late) >= 0.8 * 1000 * 10 * 2
+    assert len(seen.refusals) <= 0.05 * len(seen.successes)

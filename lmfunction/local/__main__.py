@@ -12,9 +12,10 @@ import os
 import signal
 import sys
 
+from lmfunction._open_files import FILES_OF_A_SERVER, let_open
 from lmfunction.errors import JournalError
 from lmfunction.local._installed import missing
-from lmfunction.local._server import Server, collect_less_often, raise_file_limit
+from lmfunction.local._server import Server, collect_less_often
 from lmfunction.local._settings import Settings
 
 EXIT_FAILED = 255  # as the AWS CLI exits when something failed that was no mistake on the line
@@ -40,7 +41,7 @@ def main() -> int:
 
 
 async def _serve(settings: Settings) -> None:
-    raise_file_limit()
+    let_open(FILES_OF_A_SERVER)
     collect_less_often()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

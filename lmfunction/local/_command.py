@@ -266,9 +266,10 @@ def _found(runtime: str) -> str:
 
 async def _serve(settings: Settings, definitions: Sequence[Definition], notices: Sequence[str]) -> None:
     # Here: `--help` needs none of it.
-    from lmfunction.local._server import Server, collect_less_often, raise_file_limit
+    from lmfunction._open_files import FILES_OF_A_SERVER, let_open
+    from lmfunction.local._server import Server, collect_less_often
 
-    raise_file_limit()
+    let_open(FILES_OF_A_SERVER)
     collect_less_often()
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
