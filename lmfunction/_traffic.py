@@ -5,7 +5,7 @@ because too many run at once says how many are taken: those that are under way b
 a fifth at most each time, and there it stays but for a probe now and then, so that a service whose limit stands is used
 as a whole and asked in vain for one call in fifty at most. (A window that shrinks by a fifth and grows again, as in
 TCP, uses nine tenths of a limit, and of a small one is refused every tenth call.) When a probe is taken the limit was
-raised: the window grows by a quarter a round trip until it meets the new one. Said too many come a second, the rate
+raised: the window grows ever faster until it meets the new one. Said too many come a second, the rate
 is halved instead. A call refused so did not run: it goes to the back of the queue and waits its turn, however often.
 Everything is of one thread, and told the time by its caller.
 """
@@ -23,8 +23,8 @@ RETRY_AFTER_CAP: Final = 60.0
 REMEMBERED: Final = 600.0  # seconds that a good window is believed in
 NO_SUCCESS: Final = 300.0  # seconds without a success after which people are told
 _SHRINK: Final = 0.8
-# How much the window grows with each success, in calls: at first, and where more is taken than was before. Then, with a
-# round trip, where one more was refused.
+# How much the window grows: with each success at first, and where an earlier run was refused; then, with a round trip,
+# beyond what was taken before, as a share of how far it is beyond; and where one more was refused.
 _AT_FIRST: Final = 2.0
 _QUICK: Final = 0.25
 _PROBE: Final = 0.1
@@ -156,9 +156,8 @@ class Traffic:
     def _growth(self) -> float:
         if self._begins:
             return self._first_growth
-        if self.window > self._ceiling + 1:
-            return max(_QUICK, 1.0 / self.window)
-        return (_PROBE if self.window >= self._ceiling else 1.0) / self.window
+        beyond = self.window - self._ceiling
+        return (_PROBE if 0 <= beyond <= 1 else max(1.0, _QUICK * beyond)) / self.window
 
     def pause(self, tries: int) -> float:
         """How long a call that was refused for the `tries`-th time waits before its next."""
