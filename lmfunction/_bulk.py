@@ -9,7 +9,7 @@ import contextlib
 import pathlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -110,7 +110,7 @@ def ready_many(
         objects = told_apart(objects, terms.item_key, at_hand=watch.total is not None)
     if terms.at_least_once:
         consented = consented_to_repeats(iter(objects), bind, engine, door)
-        objects = objects if stored else consented
+        objects = objects if stored or isinstance(objects, Collection) else consented
     objects, batch = surveyed(objects, watch.total, bind, engine, door)
     if behind is not None and not stored:
         objects = met_by_the_first(objects, batch, bind, engine, door)
@@ -175,7 +175,8 @@ class ManyCalls:
             self._end()
             raise
         if self.kept is not None:
-            self._feeding.earlier = sum(not self.kept.is_open(n) for n in range(len(self.kept.states)))
+            states = self.kept.states
+            self._feeding.earlier = len(states) - states.number_in(self.kept.sendable)
 
     def progress(self, elapsed: float) -> Progress:
         """How far they are, after so many seconds."""
@@ -240,7 +241,7 @@ def _raise_for_the_end(feeding: Feeding) -> None:
             f"Object {len(run.items) + 1} could not be read: {why}\n  {_told(run)} The error's .result holds them.",
             result=run,
         ) from feeding.unreadable
-    if kept is not None and run.unknown:
+    if kept is not None and dict(run.outcomes()).get(Outcome.UNKNOWN):
         raise _left_unknown(run, kept)
 
 
@@ -281,8 +282,8 @@ def _unwritten(run: BulkResult, why: LMError) -> LMError:
 
 
 def _left_unknown(run: BulkResult, kept: KeptRun) -> BulkError:
-    first = run.unknown[0]
-    count = len(run.unknown)
+    first = next(run.of(Outcome.UNKNOWN))
+    count = dict(run.outcomes())[Outcome.UNKNOWN]
     return BulkError(
         f"Of {count:,} item{'' if count == 1 else 's'} nobody knows whether {'it' if count == 1 else 'they'} ran; the "
         f"first is object {first.index + 1}: {first.told()}\n  {_told(run)} The error's .result holds them all, and so "

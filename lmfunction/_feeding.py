@@ -129,9 +129,9 @@ class Feeding:
         except LMError as error:
             item.error = error
             self._ended += 1
-            self.run.ended(item)
             if self.kept is not None:
                 self.kept.refuse(item.index, error)
+            self.run.ended(item)
             if self.batch.dry:
                 self.batch.plan.refuse(error)
             self._count_failure(item, self._door.error_action)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import array
 import hashlib
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, Final
 
 from lmfunction._jsonable import jsonable
 from lmfunction._run_binding import repeated
 from lmfunction.errors import ParameterError
+
+_DIGEST: Final = 16  # bytes, so that no two keys have the same one by chance
 
 
 class ItemKeys:
@@ -32,18 +35,52 @@ class ItemKeys:
 
 
 class SeenKeys:
-    """The keys seen so far, of which a digest is held. `found` lists those seen again, each with its two places."""
+    """The keys seen so far, in the order of their objects, of which the first is at place `first`.
 
-    def __init__(self) -> None:
-        self._places: dict[bytes, int] = {}
+    `found` lists those seen again, each with its two places. A key takes 22 to 28 bytes: a digest of it, and a slot in
+    a table with two to three times as many of them, which holds a number from 1 where one has that digest.
+    """
+
+    def __init__(self, first: int = 0) -> None:
         self.found: list[tuple[str, int, int]] = []
+        self._first = first
+        self._count = 0
+        self._digests = bytearray()
+        self._slots = _slots(1 << 10)
 
-    def add(self, seq: int, key: str) -> None:
-        """Takes in the key of the object at place `seq`."""
-        digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        first = self._places.setdefault(digest, seq)
-        if first != seq:
-            self.found.append((key, first, seq))
+    def add(self, key: str) -> None:
+        """Takes in the key of the next object."""
+        digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_DIGEST).digest()
+        self._digests += digest
+        self._count += 1
+        slot = self._slot_of(digest)
+        number = self._slots[slot]
+        if number:
+            self.found.append((key, self._first + number - 1, self._first + self._count - 1))
+            return
+        self._slots[slot] = self._count
+        if self._count * 2 > len(self._slots):
+            self._grow()
+
+    def _slot_of(self, digest: bytes) -> int:
+        """The slot of the key with this digest, or the free one where it belongs."""
+        slots, digests = self._slots, self._digests
+        most = len(slots) - 1
+        slot = int.from_bytes(digest[:8], "little") & most
+        while (number := slots[slot]) and digests[(number - 1) * _DIGEST : number * _DIGEST] != digest:
+            slot = slot + 1 & most
+        return slot
+
+    def _grow(self) -> None:
+        """A table with more slots; of a key that was there twice the first place stays."""
+        self._slots = _slots(len(self._slots) * 2)
+        for number in range(1, self._count + 1):
+            slot = self._slot_of(bytes(self._digests[(number - 1) * _DIGEST : number * _DIGEST]))
+            self._slots[slot] = self._slots[slot] or number
+
+
+def _slots(count: int) -> array.array[int]:
+    return array.array("I", [0]) * count
 
 
 def told_apart(objects: Iterable[Any], expression: str, *, at_hand: bool) -> Iterable[Any]:
@@ -54,10 +91,10 @@ def told_apart(objects: Iterable[Any], expression: str, *, at_hand: bool) -> Ite
     keys = ItemKeys(expression)
     if not at_hand:
         return _each(objects, keys)
-    found = list(objects)
+    found = objects if isinstance(objects, Collection) else list(objects)
     seen = SeenKeys()
     for seq, value in enumerate(found):
-        seen.add(seq, keys.of(seq, value))
+        seen.add(keys.of(seq, value))
     _refuse(seen)
     return found
 
@@ -65,7 +102,7 @@ def told_apart(objects: Iterable[Any], expression: str, *, at_hand: bool) -> Ite
 def _each(objects: Iterable[Any], keys: ItemKeys) -> Iterator[Any]:
     seen = SeenKeys()
     for seq, value in enumerate(objects):
-        seen.add(seq, keys.of(seq, value))
+        seen.add(keys.of(seq, value))
         _refuse(seen)
         yield value
 

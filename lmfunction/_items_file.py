@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final
 
 from lmfunction._text import one_line
@@ -18,8 +18,8 @@ _NAMED: Final = 5
 _LONGEST: Final = 8 * 1024 * 1024  # bytes: a payload has 6 MB at most
 
 
-class ItemsFile(Iterator[Any]):
-    """The objects of the file at `path`; how many are left is known. Not more than a line is in memory.
+class ItemsFile(Collection[Any]):
+    """The objects of the file at `path`, which can be read again and again. Not more than a line is in memory.
 
     Raises ParameterError for a file that cannot be read, and for lines that are no JSON unless `skip_invalid`; then
     `tell` says which. A file that changed meanwhile is no longer read.
@@ -33,7 +33,7 @@ class ItemsFile(Iterator[Any]):
             if path.exists() and not path.is_file():
                 raise ParameterError(f"{self._name} is no ordinary file.", parameter="InputObject")
             self._state = self._stat()
-            self._left = self._look_through()
+            self._count = self._look_through()
         except OSError as error:
             raise ParameterError(f"{self._name} cannot be read: {error.strerror}.", parameter="InputObject") from None
         if self._skipped and not skip_invalid:
@@ -43,15 +43,15 @@ class ItemsFile(Iterator[Any]):
             )
         if self._skipped:
             tell(f"{self._told()} They are left out.")
-        self._values = self._read()
 
-    def __next__(self) -> Any:
-        value = next(self._values)
-        self._left -= 1
-        return value
+    def __iter__(self) -> Iterator[Any]:
+        return _Reading(self._read(), self._count)
 
-    def __length_hint__(self) -> int:
-        return self._left
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, value: object) -> bool:
+        return any(found == value for found in self)
 
     @property
     def _name(self) -> str:
@@ -96,6 +96,22 @@ class ItemsFile(Iterator[Any]):
     def _stat(self) -> tuple[int, int]:
         state = os.stat(self.path)  # noqa: PTH116 - for each line
         return state.st_size, state.st_mtime_ns
+
+
+class _Reading(Iterator[Any]):
+    """Objects one by one; how many are left is known."""
+
+    def __init__(self, values: Iterator[Any], left: int) -> None:
+        self._values = values
+        self._left = left
+
+    def __next__(self) -> Any:
+        value = next(self._values)
+        self._left -= 1
+        return value
+
+    def __length_hint__(self) -> int:
+        return self._left
 
 
 def _value(line: bytes) -> Any:

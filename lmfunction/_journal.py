@@ -10,19 +10,20 @@ but what it still has to say of calls that it had sent, which is kept aside.
 
 from __future__ import annotations
 
+import array
 import collections
 import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Final, TypeVar
 
 from lmfunction import _journal_rows as rows
 from lmfunction import _lease
-from lmfunction._journal_batch import Batch, Work, Written
+from lmfunction._journal_batch import Batch, Tries, Work, Written
 from lmfunction._journal_file import (
     Database,
     alone,
@@ -72,7 +73,8 @@ def given_back(*, discard: bool = False) -> Iterator[Sequence[Journal]]:
 class Journal:
     """A run's journal, owned by this process: the `Ledger` that the engine writes to. `_run_opening` makes it.
 
-    `tries` tells of each open item how often it was intended; `keyed` unless the key of an item is but its place.
+    `tries` tells of each item that is there how often it was intended, 0 when it ended; `keyed` unless the key of an
+    item is but its place.
     """
 
     def __init__(
@@ -82,7 +84,7 @@ class Journal:
         mark: Mark,
         lease: Lease,
         totals: Totals,
-        tries: Mapping[int, int],
+        tries: array.array[int],
         times: Times,
         *,
         keyed: bool = False,
@@ -96,7 +98,7 @@ class Journal:
         self._times = times
         self._pid = os.getpid()
         self._failed: LMError | None = None
-        self._tries = dict(tries)
+        self._tries = Tries(tries)
         self._written = Written(totals.items)
         self._work: collections.deque[Work] = collections.deque()
         self._rung = threading.Event()
@@ -129,6 +131,10 @@ class Journal:
     def recall(self, first: int, last: int) -> Sequence[tuple[Entry, Settlement | None]]:
         """The items from `first` to before `last`, with what was handed over of them until now."""
         return self._asked(lambda database: rows.recall(database, first, last))
+
+    def outcomes_of(self, seqs: Sequence[int]) -> dict[int, str]:
+        """The outcome of each of these items of which a final one was handed over until now."""
+        return self._asked(lambda database: rows.outcomes_of(database, seqs))
 
     def register(self, entries: Sequence[Entry]) -> None:
         """Writes items down that are not to be sent yet."""
@@ -275,7 +281,7 @@ class Journal:
             raise self._explained(error, batch) from error
         self._mark.set(totals.commits)
         self.totals = totals
-        self._tries = batch.tries
+        self._tries.update(batch.tried)
         self._under_way += len(batch.intents) - len(batch.outcomes)
         self._written.add(batch.new)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -49,18 +50,42 @@ class Written:
             self._before += 1
 
 
-class Batch:
-    """The rows of one transaction, which comes after `totals` and `tries`. `new` holds the items that it adds."""
+class Tries:
+    """How often each item was intended that has not ended; `before` tells it of the items that were there before."""
 
-    def __init__(
-        self, totals: Totals, tries: Mapping[int, int], written: Written, epoch: int, now: float, *, keyed: bool
-    ) -> None:
+    def __init__(self, before: array.array[int]) -> None:
+        self._before = before
+        self._since: dict[int, int] = {}
+
+    def of(self, seq: int) -> int:
+        """How often item `seq` was intended."""
+        return self._before[seq] if seq < len(self._before) else self._since.get(seq, 0)
+
+    def update(self, changed: Mapping[int, int]) -> None:
+        """Takes in what is otherwise now; 0 for an item that ended."""
+        for seq, number in changed.items():
+            if seq < len(self._before):
+                self._before[seq] = number
+            elif number:
+                self._since[seq] = number
+            else:
+                self._since.pop(seq, None)
+
+
+class Batch:
+    """The rows of one transaction, which comes after `totals` and `tries`.
+
+    `new` holds the items that it adds, `tried` how often items were intended where it changes that.
+    """
+
+    def __init__(self, totals: Totals, tries: Tries, written: Written, epoch: int, now: float, *, keyed: bool) -> None:
         self.items: list[tuple[Any, ...]] = []
         self.intents: list[tuple[Any, ...]] = []
         self.outcomes: list[tuple[Any, ...]] = []
-        self.tries = dict(tries)
+        self.tried: dict[int, int] = {}
         self.new: set[int] = set()
         self._totals = totals
+        self._tries = tries
         self._written = written
         self._epoch = epoch
         self._now = now
@@ -72,14 +97,16 @@ class Batch:
         """Takes in what was handed over, in its order."""
         self._add_items(work.items)
         self._add_items(work.intents)
-        tries, now, epoch = self.tries, self._now, self._epoch
+        tried, tries, now, epoch = self.tried, self._tries, self._now, self._epoch
         for entry in work.intents:
             seq = entry.seq
-            number = tries[seq] = tries.get(seq, 0) + 1
+            number = tried[seq] = (tried[seq] if seq in tried else tries.of(seq)) + 1
             self.intents.append(rows.intent_row(rows.place_of(seq, number), epoch, now))
         for settled in work.settled:
             seq = settled.seq
-            number = tries.pop(seq, 0) if settled.final else tries.get(seq, 0)
+            number = tried[seq] if seq in tried else tries.of(seq)
+            if settled.final:
+                tried[seq] = 0
             place = rows.place_of(seq, number)
             self._settled.append((place, settled))
             self.outcomes.append(rows.outcome_row(place, epoch, now, settled))

@@ -1,11 +1,13 @@
 """The items of a run whose results its journal keeps, so that memory follows the calls under way and not their number.
 
-In memory stay five bytes an item, its outcome and its latency, and whatever ended without an answer.
+In memory stay five bytes an item, its outcome and its latency, and of what ended without an answer the first thousand
+errors as they were; the others are what the journal tells of them.
 """
 
 from __future__ import annotations
 
 import array
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, overload
 
@@ -14,12 +16,14 @@ from lmfunction._kept_run import PAGE, KeptRun
 from lmfunction._ledger import HANDED_OVER, Entry, Settlement
 from lmfunction._model import InvokeResult, Outcome
 from lmfunction._run_items import Kept
+from lmfunction.errors import JournalError
 
 _OUTCOMES: Final = tuple(Outcome)
 _CODES: Final = {outcome.value: code for code, outcome in enumerate(_OUTCOMES)}
 _CODES[HANDED_OVER] = _CODES[Outcome.UNKNOWN]
 _OPEN: Final = 255
 _NONE: Final = float("nan")
+_WHOLE: Final = 1000  # errors that stay in memory
 
 
 class JournalItems(Sequence[Item]):
@@ -38,9 +42,8 @@ class JournalItems(Sequence[Item]):
         self._make = make
         self._select = select
         self._live: dict[int, Item] = {}
-        self._codes = bytearray(
-            _OPEN if kept.is_open(seq) else _CODES.get(state, _OPEN) for seq, state in enumerate(kept.states)
-        )
+        self._unanswered: list[int] = []
+        self._codes = kept.states.coded(lambda state: _OPEN if state in kept.sendable else _CODES.get(state, _OPEN))
         self._latencies = array.array("f", [_NONE]) * len(self._codes)
         self.latencies: Sequence[float] = self._latencies
         self._page: tuple[int, list[Item]] = (0, [])
@@ -61,7 +64,7 @@ class JournalItems(Sequence[Item]):
         return item
 
     def ended(self, item: Item) -> None:
-        """Takes note that an item ended. One that has an answer is in the journal, and is let go of."""
+        """Takes note that an item ended. One that is in the journal is let go of, but for the first errors."""
         index = item.index
         self._codes[index] = _CODES[item.outcome.value]
         if item.result is not None:
@@ -69,6 +72,10 @@ class JournalItems(Sequence[Item]):
             self._live.pop(index, None)
             if self._page[0] <= index < self._page[0] + PAGE:
                 self._page = (0, [])
+        else:
+            self._unanswered.append(index)
+            if len(self._unanswered) >= 2 * _WHOLE:
+                self._let_go()
 
     def outcomes(self) -> list[tuple[Outcome, int]]:
         """How many items are in each outcome class; those under way count as not sent."""
@@ -101,6 +108,16 @@ class JournalItems(Sequence[Item]):
 
     def __reduce__(self) -> tuple[type[list[Item]], tuple[list[Item]]]:
         return (list, ([*self],))
+
+    def _let_go(self) -> None:
+        """Lets go of errors that the journal tells too: not of those of calls that were never to be written down."""
+        told = self._unanswered[_WHOLE:]
+        del self._unanswered[_WHOLE:]
+        with contextlib.suppress(JournalError):  # the run ends with it; they stay
+            for seq, outcome in self._kept.journal.outcomes_of(told).items():
+                if _CODES.get(outcome) == self._codes[seq]:
+                    del self._live[seq]
+                    self._page = (0, [])
 
     def _stored(self, at: int) -> Item:
         first, page = self._page

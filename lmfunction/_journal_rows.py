@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import itertools
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final, NamedTuple
 
@@ -263,6 +263,19 @@ def recall(database: Database, first: int, last: int) -> list[tuple[Entry, Settl
     )
     settled = {found.seq: found for found in map(settlement_of, outcomes)}
     return [(entry, settled.get(entry.seq)) for entry in map(entry_of, entries)]
+
+
+def recall_each(database: Database, seqs: Iterable[int]) -> Iterator[tuple[Entry, Settlement | None]]:
+    """The items at these places, of those that there are, as `recall` gives them."""
+    for seq in seqs:
+        yield from recall(database, seq, seq + 1)
+
+
+def outcomes_of(database: Database, seqs: Iterable[int]) -> dict[int, str]:
+    """The last final outcome of each of these items that has one."""
+    question = "SELECT outcome FROM outcome WHERE place >= ? AND place < ? AND final ORDER BY place DESC LIMIT 1"
+    found = ((seq, database.execute(question, (seq << _SHIFT, seq + 1 << _SHIFT)).fetchone()) for seq in seqs)
+    return {seq: row[0] for seq, row in found if row is not None}
 
 
 def known_of(database: Database) -> Iterator[Known]:

@@ -30,8 +30,16 @@ from lmfunction._run_items import ItemReader, Kept
 from lmfunction._survey import Binding as LineBinding
 from lmfunction._table import INVOKE
 from lmfunction._text import one_line
-from lmfunction._transport import endpoint_of
-from lmfunction.errors import LMError, ParameterError, ServiceError, TransportError
+from lmfunction._transport import ANSWERED, endpoint_of
+from lmfunction.errors import (
+    GuardError,
+    JournalError,
+    LMError,
+    ParameterError,
+    ProfileError,
+    ServiceError,
+    TransportError,
+)
 
 # What a run is resumed with: what says where its calls go and how they are made. No secret is among it.
 _SETTINGS: Final = (
@@ -59,6 +67,8 @@ _KEEPING: Final = ("Journal", "Resume", "OnUnknown", "ItemKey")
 _RESEND, _SKIP = "resend", "skip"
 _SENT: Final = {"NOT_SENT": False, "RESULT_LOST": True}
 _ANSWERED: Final = frozenset(["OK", "FUNCTION_ERROR", "ACCEPTED"])
+# Errors of items that were never sent, which are but their words.
+_REFUSING: Final = {kind.__name__: kind for kind in (ParameterError, ProfileError, GuardError, JournalError)}
 
 
 @dataclass(frozen=True)
@@ -239,14 +249,18 @@ def error_of(settled: Settlement) -> LMError:
     """The error of an item that ended without an answer."""
     told = settled.reason or settled.code or settled.outcome
     if settled.http:
+        reason = told if settled.outcome == Outcome.THROTTLED_OUT and not told.startswith(ANSWERED) else None
         return ServiceError(
-            told,
+            told if reason is None else f"{ANSWERED} {settled.http} {settled.code} ({reason}).",
             code=settled.code or "",
             status=settled.http,
             request_id=settled.request_id,
+            reason=reason,
             outcome=settled.outcome,
             attempts=settled.attempt,
         )
+    if settled.code in _REFUSING:
+        return _REFUSING[settled.code](told)
     return TransportError(
         told,
         sent=_SENT.get(settled.outcome),
@@ -366,8 +380,8 @@ def _tell(run: KeptRun, door: Door) -> None:
             f"The journal lies on a file system of a network ({run.network}), whose locks may fail: it is slower, and "
             "can only be looked at when its run has ended. Better name a file on a local disk.",
         )
-    left = len(run.unknown) - len(run.resent)
-    if left > 0:
+    left = 0 if run.resends else len(run.unknown)
+    if left:
         door.tell(
             "warning",
             f"{left:,} item{' is' if left == 1 else 's are'} unknown since the run before, and not sent again: "

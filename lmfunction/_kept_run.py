@@ -42,7 +42,7 @@ class KeptRun:
     """The items of one run and its journal, which is given back by `close()`.
 
     `states` tells what is known of each item, by its place, since the journal was opened: PENDING or its outcome class.
-    `resent` holds the places of items that were unknown and are sent again.
+    `resends` says whether the items that are unknown among them are sent again.
     """
 
     def __init__(self, opened: Opened, reader: ItemReader | None, *, fresh: bool) -> None:
@@ -51,7 +51,7 @@ class KeptRun:
         self.states = opened.states
         self.left = opened.left
         self.network = opened.network
-        self.resent: frozenset[int] = frozenset()
+        self.resends = False
         self._reader = reader
         self._fresh = fresh
         self._digest = Digest()
@@ -64,11 +64,16 @@ class KeptRun:
     @property
     def unknown(self) -> list[int]:
         """The places of the items of which nobody knows whether they ran."""
-        return [seq for seq, state in enumerate(self.states) if state == "UNKNOWN"]
+        return [*self.states.places(["UNKNOWN"])]
+
+    @property
+    def sendable(self) -> frozenset[str]:
+        """The states of the items that are to be sent of those that were written down."""
+        return OPEN | {"UNKNOWN"} if self.resends else OPEN
 
     def is_open(self, seq: int) -> bool:
         """Whether an item that was written down is to be sent."""
-        return self.states[seq] in OPEN or seq in self.resent
+        return self.states[seq] in self.sendable
 
     def objects(self, source: Iterator[Any] | None, total: int | None) -> Iterator[Kept]:
         """The objects to send, in the order of the source; None: those that the journal holds.
@@ -112,13 +117,12 @@ class KeptRun:
 
     def _stored(self) -> Iterator[Kept]:
         """The items to send of those that are written down, read back page by page."""
-        count = len(self.states)
-        for first in range(0, count, PAGE):
-            last = min(first + PAGE, count)
-            if any(self.is_open(seq) for seq in range(first, last)):
-                for entry, _ in self.journal.recall(first, last):
-                    if self.is_open(entry.seq):
-                        yield Kept(entry)
+        places = self.states.places(self.sendable)
+        for number, page in itertools.groupby(places, lambda seq: seq // PAGE):
+            wanted = set(page)
+            for entry, _ in self.journal.recall(number * PAGE, max(wanted) + 1):
+                if entry.seq in wanted:
+                    yield Kept(entry)
 
     def _compare(self, read: Iterator[Kept]) -> None:
         """Holds the source against what is written down of it."""
@@ -142,12 +146,12 @@ class KeptRun:
 
     def _load(self, read: Iterator[Kept]) -> None:
         """Writes the rest of the source down, before anything of it is sent."""
-        keys = SeenKeys()
+        keys = SeenKeys(len(self.states))
         try:
             for page in _pages(read):
                 if self.journal.keyed:
                     for kept in page:
-                        keys.add(kept.entry.seq, kept.entry.key)
+                        keys.add(kept.entry.key)
                 if not keys.found:  # else the rest is only looked through, to name the others
                     self._register(page)
             if keys.found:
@@ -189,7 +193,7 @@ def keep_run(
     try:
         refuse_other_run(opened.binding, binding, wish.path)
         if run.unknown and ask(run) == "Resend":
-            run.resent = frozenset(run.unknown)
+            run.resends = True
     except BaseException:
         run.close()
         raise

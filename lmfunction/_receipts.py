@@ -56,6 +56,7 @@ class Receipt:
 
     def failed(self, error: LMError, sending: Sending) -> None:
         """Takes note of an error."""
+        _let_frames_go(error)
         hide(error, self.known, self.call.plan.place.profile.redaction.with_secrets(self.known).text)
         self.begun.failed(error)
 
@@ -148,6 +149,7 @@ class CommonReceipt:
 
     def failed(self, error: LMError, sending: Sending) -> None:
         """Takes note of an error."""
+        _let_frames_go(error)
         self._last.append((time.time(), error))
         if self._audited and (entry := self._entries.pop(sending.item.index, None)) is not None:
             self._ended.append((entry, of_error(error, sending.seconds * 1000), self._redaction))
@@ -164,6 +166,13 @@ class CommonReceipt:
         scribe = scribe_of(self.call.plan, self._engine, self.call.notices.door)
         for at, found in self._last:
             scribe.ended(at, found)
+
+
+def _let_frames_go(error: BaseException | None) -> None:
+    """Lets go of the calls in the engine's thread in which an error arose, and of what they hold: several kB each."""
+    while error is not None and error.__traceback__ is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def has_its_own(value: object) -> bool:

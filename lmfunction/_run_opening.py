@@ -5,8 +5,8 @@ Nothing is sent before it is certain that no other process sends, and that every
 
 from __future__ import annotations
 
+import array
 import pathlib
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,6 +14,7 @@ from typing import Final
 
 from lmfunction import _journal_rows as rows
 from lmfunction import _lease
+from lmfunction._item_states import States
 from lmfunction._journal import Journal, given_back
 from lmfunction._journal_file import (
     Database,
@@ -51,7 +52,7 @@ class Opened:
 
     journal: Journal
     binding: Binding
-    states: list[str]
+    states: States
     left: int = 0
     network: str | None = None
 
@@ -81,11 +82,12 @@ def begin(path: str, binding: Binding, tool: str = "lmfunction", times: Times = 
                 mark.close(remove=False)
                 raise
             # Made in front of its lease, so that it is given back whenever Ctrl-C comes.
-            journal = Journal(path, database, mark, lease, totals, {}, times, keyed=binding.item_key is not None)
+            keyed = binding.item_key is not None
+            journal = Journal(path, database, mark, lease, totals, array.array("I"), times, keyed=keyed)
             fill(database, make)
             mark.set(totals.commits)
             journal.start()
-    return Opened(journal, binding, [], network=network)
+    return Opened(journal, binding, States(), network=network)
 
 
 def resume(path: str, times: Times = Times(), sleep: Sleep = time.sleep) -> Opened:  # noqa: B008
@@ -145,7 +147,7 @@ def _taken_over(path: str, database: Database, epoch: int, times: Times, network
     states, tries = _checked(path, database, totals)
     binding = _bound(path, database)
     lease = own_lease(epoch + 1, times)
-    left = [seq for seq, state in enumerate(states) if state == rows.INTENT]
+    left = [*states.places([rows.INTENT])]
     unknown = [
         rows.outcome_row(
             rows.place_of(seq, tries[seq]), epoch, times.clock(), Settlement(seq, 1, "UNKNOWN", reason=LEFT)
@@ -180,8 +182,11 @@ def _refuse_loss(path: str, lease: Lease, totals: Totals) -> None:
         )
 
 
-def _checked(path: str, database: Database, totals: Totals) -> tuple[list[str], dict[int, int]]:
-    """The state of each item, and how often each open one was intended. Raises JournalError for what is not whole."""
+def _checked(path: str, database: Database, totals: Totals) -> tuple[States, array.array[int]]:
+    """The state of each item, and how often each open one was intended, 0 for the others.
+
+    Raises JournalError for what is not whole.
+    """
     fault = database.execute("PRAGMA quick_check(1)").fetchone()
     if fault is None or fault[0] != "ok":
         raise damaged(path, str(fault[0]) if fault else "it cannot be read")
@@ -189,15 +194,13 @@ def _checked(path: str, database: Database, totals: Totals) -> tuple[list[str], 
         found = database.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0]  # noqa: S608 - names of ours
         if found != expected:
             raise damaged(path, f"it holds {found:,} rows of {table} in place of {expected:,}")
-    states: list[str] = []
-    tries: dict[int, int] = {}
+    states, tries = States(), array.array("I")
     try:
         for known in rows.known_of(database):
             if known.seq != len(states):
                 raise ValueError(f"item {len(states)} is missing")
-            states.append(sys.intern(known.state))
-            if known.tries and known.state not in _ENDED:
-                tries[known.seq] = known.tries
+            states.append(known.state)
+            tries.append(0 if known.state in _ENDED else known.tries)
     except (ValueError, TypeError) as error:
         raise damaged(path, str(error)) from error
     return states, tries

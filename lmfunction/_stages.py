@@ -155,6 +155,7 @@ class InvokeStage(Stage):
     engine: Engine
     door: Door
     on_result: Callable[[InvokeResult], None] = lambda _: None
+    file: ItemsFile | None = None  # from which the objects come, where they can be read again
     ends = True
 
     def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
@@ -166,7 +167,8 @@ class InvokeStage(Stage):
             yield from self._once(head[0], flow)
         elif head:
             left = operator.length_hint(objects, -1)
-            yield from self.each(itertools.chain(head, objects), flow, None if left < 0 else len(head) + left)
+            coming = itertools.chain(head, objects) if self.file is None else self.file
+            yield from self.each(coming, flow, None if left < 0 else len(head) + left)
 
     def emits_results(self) -> bool:
         """Whether whole results come out, not what -Select or -PassThru make of them, nor a job."""
@@ -189,9 +191,9 @@ class InvokeStage(Stage):
         """The results of one call for each of `objects`, of which there are `total`; None: nobody knows."""
         arguments = gather(INVOKE, self.values, self.engine).arguments
         if "once_key" in arguments:
-            objects = iter(objects)
-            head = list(itertools.islice(objects, 2))
-            objects = itertools.chain(head, objects)
+            coming = iter(objects)
+            head = list(itertools.islice(coming, 2))
+            objects = itertools.chain(head, coming)
         if "once_key" in arguments and len(head) > 1:
             raise ParameterError(
                 "OnceKey names one call, and several objects come in; nothing was sent. Give each object a FunctionName"
@@ -336,8 +338,10 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
         for name in _FOR_MANY & values.keys():
             raise ParameterError(f"{name} is for many: give -InputObject, or pipe objects in.", parameter=name)
         return _cmdlets.invoke(values, engine, door, on_result)
-    stage = InvokeStage({k: v for k, v in values.items() if k != "InputObject"}, engine, door, on_result)
-    return run([_source(values, door)], [stage])
+    source = _source(values, door)
+    file = source if isinstance(source, ItemsFile) else None
+    stage = InvokeStage({k: v for k, v in values.items() if k != "InputObject"}, engine, door, on_result, file)
+    return run([source if file is None else iter(file)], [stage])
 
 
 _FOR_MANY: Final = frozenset(["Journal", "ItemKey", "OutFile", "SkipInvalid", "Engine", "ShareCredential"])

@@ -56,10 +56,12 @@ def surveyed(
     guarded = concerned(line.profile, line.arguments)
     if count is None or (bind.has_one_target and not guarded):
         return objects, Batch(count, dry=dry)
-    objects = iter(objects)
-    items = list(itertools.islice(objects, count + 1))
-    if len(items) != count:  # a hint that was none
-        return itertools.chain(items, objects), Batch(None, dry=dry)
+    items = objects
+    if not isinstance(objects, Collection):
+        objects = iter(objects)
+        items = list(itertools.islice(objects, count + 1))
+        if len(items) != count:  # a hint that was none
+            return itertools.chain(items, objects), Batch(None, dry=dry)
     if not guarded and not any(map(_names_a_profile, items)):
         return items, Batch(count, dry=dry)
     aims: collections.Counter[Aim] = collections.Counter()

@@ -47,6 +47,7 @@ class Doubt:
 
 
 _INVOKED: Final = Doubt()
+ANSWERED: Final = "AWS answered"  # how the words of a refusal begin
 _HARMLESS: Final = Doubt("The credentials could not be got", "Nothing was sent.", harmless=True)
 _READING: Final = Doubt("No answer came", "Reading changes nothing, so it can be repeated.", harmless=True)
 
@@ -237,7 +238,7 @@ def _refusal(answer: Mapping[str, Any], doubt: Doubt) -> ServiceError:
     unknown = f" {doubt.what}; it was not sent again." if outcome == "UNKNOWN" and not doubt.harmless else ""
     reason = answer.get("Reason")
     return ServiceError(
-        f"AWS answered {status} {one_line(code, 80)}{f' ({one_line(str(reason), 80)})' if reason else ''}: "
+        f"{ANSWERED} {status} {one_line(code, 80)}{f' ({one_line(str(reason), 80)})' if reason else ''}: "
         f"{one_line(str(message), 400) or 'no message'}{unknown}\n  RequestId: {request_id or 'none'}",
         code=code,
         status=status,

@@ -105,9 +105,8 @@ def work(session: lm.Session, task: dict[str, Any], held: int, writing: int) -> 
 def answer_of(session: lm.Session, task: dict[str, Any]) -> dict[str, Any]:
     """What the user gets."""
     numbers = task.get("numbers") or range(task["count"])
-    objects: Any = [{"n": number, "pad": "x" * (task.get("pad") or number % 90)} for number in numbers]
-    if task.get("streamed"):
-        objects = (item for item in objects)
+    coming = ({"n": number, "pad": "x" * (task.get("pad") or number % 90)} for number in numbers)
+    objects: Any = coming if task.get("streamed") else [*coming]
     try:
         found = session.invoke_lm(
             task["function"], input_object=objects, journal=task["journal"], **PLACE, **task.get("parameters", {})

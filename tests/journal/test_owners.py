@@ -132,7 +132,7 @@ def test_a_late_outcome_is_kept_and_overwrites_nothing(path: str, monkeypatch: p
     monkeypatch.setattr(_lease, "PATIENCE", 0.0)
     second = resume(path)
     assert second.left == 2
-    assert second.states == ["UNKNOWN", "UNKNOWN"]
+    assert [*second.states] == ["UNKNOWN", "UNKNOWN"]
     first.journal.settle([Settlement(0, 1, "OK", 200, body=b"1")])
     (error,) = intended(first, 2)
     assert isinstance(error, JournalError)
@@ -174,7 +174,7 @@ def test_clocks_that_jump(path: str, jump: float) -> None:
     opened.journal.settle([Settlement(seq, 1, "OK", 200, body=b"1") for seq in (0, 1)])
     opened.journal.close()
     again = resume(path, times)
-    assert again.states == ["OK", "OK"]
+    assert [*again.states] == ["OK", "OK"]
     again.journal.close()
 
 
