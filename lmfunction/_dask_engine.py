@@ -27,7 +27,7 @@ from lmfunction._ledger import Entry, Ledger, Settlement
 from lmfunction._model import Attempt, Outcome
 from lmfunction._sending import Sending
 from lmfunction._signing import Signer, SigningKey
-from lmfunction._traffic import Traffic
+from lmfunction._traffic import Course, Traffic
 from lmfunction._transport import Reply, Transport
 from lmfunction.errors import LMError, ServiceError, TransportError
 
@@ -115,7 +115,7 @@ class DaskEngine:
         at_least_once: bool = False,
     ) -> None:
         self.traffic = traffic
-        self.samples: list[tuple[float, int, int]] = []
+        self.course = Course(time.monotonic())
         self.expired: ServiceError | None = None  # credentials are the workers' business
         self.failure: LMError | None = None  # why nothing can go on
         self._cluster = cluster
@@ -142,7 +142,7 @@ class DaskEngine:
         self._feeding = True
         self._stop_told = False
         self._closing = False
-        self._began = self._looked = self._seen = time.monotonic()
+        self._looked = self._seen = time.monotonic()
         self._looked -= _LOOK
         self._inbox = Inbox(cluster.client, self._run_name, self._rung)
         self._thread = threading.Thread(target=self._run, name="invoke-cluster", daemon=True)
@@ -227,7 +227,7 @@ class DaskEngine:
         if now - self._looked >= _LOOK:
             self._looked = now
             self._look_at_workers(now)
-            self.samples.append((now - self._began, self._under_way, self.traffic.throttled_count))
+            self.course.note(now, self._under_way, self.traffic.throttled_count)
         self._ready.extend(self._new.popleft() for _ in range(len(self._new)))
         if self._feeding:
             self._hand_out()

@@ -26,10 +26,11 @@ from lmfunction._ledger import Entry, Ledger, Settlement
 from lmfunction._model import Attempt, Outcome
 from lmfunction._retry import RetryPolicy, may_resend
 from lmfunction._sending import Sending
+from lmfunction._settlements import answered, refused
 from lmfunction._signing import Signer, SigningKey
 from lmfunction._text import one_line
-from lmfunction._traffic import Traffic
-from lmfunction._transport import Reply, reply_of, translate
+from lmfunction._traffic import Course, Traffic
+from lmfunction._transport import reply_of, translate
 from lmfunction.errors import LMError, ServiceError, TransportError
 
 _THROTTLED: Final = "TooManyRequestsException"
@@ -44,7 +45,6 @@ EXPIRED: Final = frozenset(
     ]
 )
 _LONGEST_WAIT: Final = 5.0
-_SAMPLES: Final = 512
 _READ_AHEAD: Final = 16  # from so many calls at a time on, a quarter more is kept ready
 
 
@@ -61,8 +61,7 @@ class HttpEngine:
     ) -> None:
         self.traffic = traffic
         self.possible_duplicates = 0
-        self.samples: list[tuple[float, int, int]] = []  # seconds, in flight, 429s so far; at most 512
-        self._sampled = 0.01  # seconds between two
+        self.course = Course(time.monotonic())
         self.expired: ServiceError | None = None
         self.failure: LMError | None = None  # a fault in here, after which nothing is sent any more
         self._policy = policy
@@ -92,7 +91,6 @@ class HttpEngine:
         self._closing = False
         self._keys: collections.deque[Sequence[tuple[Signer, SigningKey]]] = collections.deque()
         self._wall = policy.clock is time.monotonic
-        self._began = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="invoke-engine", daemon=True)
         self._thread.start()
 
@@ -198,7 +196,7 @@ class HttpEngine:
         self._ring()
         self._pool.turn(self._patience(now))
         self._hand_over()
-        self._sample()
+        self.course.note(time.monotonic(), self._in_flight, self.traffic.throttled_count)
 
     def _hand_over(self) -> None:
         """Tells the ledger, then the caller, what ended: together, for each is another thread."""
@@ -297,7 +295,7 @@ class HttpEngine:
             took = (now - sending.started) * 1000
             sending.attempts = (*sending.attempts, Attempt(Outcome.OK, "", took, sending.last_wait * 1000))
         if self._ledger is not None:
-            self._settlements.append(_settled(sending, reply))
+            self._settlements.append(answered(sending, reply))
         self._ended.append(sending)
         if sending.stops and "x-amz-function-error" in reply.headers:
             self._feeding = False
@@ -319,7 +317,7 @@ class HttpEngine:
             self._fail(sending, error)
             return
         if self._ledger is not None:
-            self._settlements.append(_refused(sending, error, final=False))
+            self._settlements.append(refused(sending, error, final=False))
         sending.intended = False
         sending.last_wait = wait
         heapq.heappush(self._delayed, (now + wait, next(self._numbers), sending))
@@ -348,7 +346,7 @@ class HttpEngine:
     def _pause(self, sending: Sending, error: ServiceError) -> None:
         """Holds everything back, because the credentials are no longer taken: the caller gets others, or ends."""
         if self._ledger is not None:
-            self._settlements.append(_refused(sending, error, final=False))
+            self._settlements.append(refused(sending, error, final=False))
         sending.error = error
         sending.intended = False
         self._ready.appendleft(sending)
@@ -360,7 +358,7 @@ class HttpEngine:
             error.attempts = max(len(sending.attempts), 1)
         sending.error = error
         if self._ledger is not None:
-            self._settlements.append(_refused(sending, error, final=True))
+            self._settlements.append(refused(sending, error, final=True))
         self._ended.append(sending)
         if sending.stops:
             self._feeding = False
@@ -377,7 +375,7 @@ class HttpEngine:
                     f"Stopped before it was sent {again}.".replace(" ;", ";"), sent=False, outcome="NOT_SENT"
                 )
             if self._ledger is not None and sending.intended:
-                self._settlements.append(_refused(sending, sending.error, final=False))
+                self._settlements.append(refused(sending, sending.error, final=False))
             self._ended.append(sending)
 
     def _ring(self) -> None:
@@ -385,53 +383,8 @@ class HttpEngine:
         if self._done and (not self._feeding or len(self._ready) <= self._ahead // 2):
             self._bell.set()
 
-    def _sample(self) -> None:
-        elapsed = time.monotonic() - self._began
-        if self.samples and elapsed - self.samples[-1][0] < self._sampled:
-            return
-        if len(self.samples) == _SAMPLES:  # half of them, so that a run of any length has enough and not too many
-            self._sampled *= 2
-            self.samples = self.samples[::2]
-        self.samples.append((elapsed, self._in_flight, self.traffic.throttled_count))
-
 
 def _inside(error: Exception) -> TransportError:
     return TransportError(
         f"The call failed inside lmfunction: {one_line(f'{type(error).__name__}: {error}', 200)}.", sent=None
-    )
-
-
-def _settled(sending: Sending, reply: Reply) -> Settlement:
-    get = reply.headers.get
-    error = get("x-amz-function-error")
-    outcome = "FUNCTION_ERROR" if error is not None else "OK" if reply.status == 200 else "ACCEPTED"
-    return Settlement(
-        sending.item.index,
-        len(sending.attempts) or 1,
-        outcome,
-        reply.status,
-        None,
-        None,
-        get("x-amzn-requestid"),
-        get("x-amz-executed-version"),
-        error,
-        reply.body,
-        sending.seconds * 1000,
-        get("x-amz-log-result"),
-        get("x-amz-durable-execution-arn"),
-        get("x-amzn-trace-id"),
-    )
-
-
-def _refused(sending: Sending, error: LMError, *, final: bool) -> Settlement:
-    refused = isinstance(error, ServiceError)
-    return Settlement(
-        sending.item.index,
-        len(sending.attempts),
-        str(getattr(error, "outcome", Outcome.NOT_SENT)),
-        error.status if isinstance(error, ServiceError) else None,
-        code=error.code if isinstance(error, ServiceError) else type(error).__name__,
-        reason=error.reason if refused and error.reason else one_line(str(error), 300),  # type: ignore[attr-defined]
-        request_id=error.request_id,
-        final=final,
     )

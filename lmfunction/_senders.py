@@ -105,7 +105,7 @@ class Senders:
     @property
     def samples(self) -> list[tuple[float, int, int]]:
         """Seconds since the begin, calls in flight and 429s so far: at most 512 moments of the run."""
-        return self.wired.samples if self.wired is not None else []
+        return self.wired.course.samples if self.wired is not None else []
 
     @property
     def throttled(self) -> int:

@@ -39,6 +39,7 @@ _SNAPSHOT: Final = "ConcurrentSnapshotCreateLimitExceeded"
 _SNAPSHOT_HOLD: Final = (5.0, 30.0)
 _REPEATS: Final = 0.1  # resends of other refusals, as a share of the successes
 _SPARE_REPEATS: Final = 10.0
+_SAMPLES: Final = 512
 
 
 @dataclass
@@ -178,3 +179,22 @@ class Traffic:
             self._rate = max(self._recent / max(now - self._recent_since, 0.05), 2.0)
             self._tokens, self._filled = 0.0, now
         self._rate = max(self._rate / 2, 0.05)
+
+
+class Course:
+    """How a run went: at most 512 moments of it, as (seconds since its begin, calls in flight, 429s so far)."""
+
+    def __init__(self, now: float) -> None:
+        self.samples: list[tuple[float, int, int]] = []
+        self._began = now
+        self._apart = 0.01  # seconds
+
+    def note(self, now: float, in_flight: int, throttled: int) -> None:
+        """Takes note of a moment, unless the last one was just before."""
+        elapsed = now - self._began
+        if self.samples and elapsed - self.samples[-1][0] < self._apart:
+            return
+        if len(self.samples) == _SAMPLES:  # half of them will do: enough for a run of any length, and not too many
+            self._apart *= 2
+            self.samples = self.samples[::2]
+        self.samples.append((elapsed, in_flight, throttled))

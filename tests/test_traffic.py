@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lmfunction._traffic import FIRST_WINDOW, LONGEST, REMEMBERED, Memory, Remembered, Traffic
+from lmfunction._traffic import FIRST_WINDOW, LONGEST, REMEMBERED, Course, Memory, Remembered, Traffic
 
 BY_NUMBER = "ReservedFunctionConcurrentInvocationLimitExceeded"
 BY_RATE = "FunctionInvocationRateLimitExceeded"
@@ -196,3 +196,16 @@ def test_a_limit_that_is_lifted_in_a_run_is_soon_made_use_of() -> None:
     late = [at for at in seen.successes if 8 <= at < 10]
     assert len(late) >= 0.8 * 1000 * 10 * 2
     assert len(seen.refusals) <= 0.05 * len(seen.successes)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 60.0, 7200.0])
+def test_the_course_of_a_run_of_any_length_has_enough_moments_and_not_too_many(seconds: float) -> None:
+    """From its begin to its end, in order."""
+    course = Course(100.0)
+    for step in range(20_000):
+        course.note(100.0 + seconds * step / 20_000, step, 0)
+    assert 25 <= len(course.samples) <= 512
+    at = [moment for moment, _, _ in course.samples]
+    assert at == sorted(at)
+    assert at[0] == 0.0
+    assert at[-1] >= 0.9 * seconds
