@@ -194,9 +194,9 @@ class HttpEngine:
             self._send_some(now, self.traffic.limit)
         self._hand_over()
         self._ring()
+        self.course.note(time.monotonic(), self._in_flight, self.traffic.throttled_count)
         self._pool.turn(self._patience(now))
         self._hand_over()
-        self.course.note(time.monotonic(), self._in_flight, self.traffic.throttled_count)
 
     def _hand_over(self) -> None:
         """Tells the ledger, then the caller, what ended: together, for each is another thread."""
