@@ -11,7 +11,9 @@ import weakref
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-IDLE: Final = 60.0  # seconds after which an unused connection is not used again
+# Seconds after which an unused connection is not used again: before the minute after which many servers close it, for
+# a call that goes at that moment may be lost.
+IDLE: Final = 50.0
 
 Idle = tuple[float, socket.socket]  # since when (`time.monotonic`) nobody has used it
 
