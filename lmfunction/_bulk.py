@@ -221,6 +221,8 @@ def _raise_for_the_end(feeding: Feeding) -> None:
     kept = feeding.kept
     if kept is not None and kept.failed is not None:
         raise _unwritten(run, kept.failed)
+    if feeding.unkept is not None:
+        raise _unwritten(run, feeding.unkept)
     if feeding.senders.refused is not None:
         refused = feeding.senders.refused
         raise _ended(
@@ -273,10 +275,12 @@ def _stopped(run: BulkResult, first: Item) -> BulkError:
 
 
 def _unwritten(run: BulkResult, why: LMError) -> LMError:
-    """The journal's error; when something had been sent, with the result."""
+    """The error of the journal or of the file for results; when something had been sent, with the result."""
     if all(o is Outcome.NOT_SENT for o, count in run.outcomes() if count):
         return why
-    error = BulkError(f"{why.args[0]}\n  {_told(run)} The error's .result holds them all.", result=run)
+    error = BulkError(
+        f"{why.args[0]}\n  {_told(run)} Nothing more was sent. The error's .result holds them all.", result=run
+    )
     error.__cause__ = why
     return error
 

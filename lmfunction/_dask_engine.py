@@ -303,9 +303,7 @@ class DaskEngine:
         elif settled is not None:
             sending.error = error_of(settled)
         else:
-            sending.error = TransportError(
-                "Stopped before it was sent; nothing of it was sent.", sent=False, outcome="NOT_SENT"
-            )
+            sending.error = TransportError("Stopped before it was sent.", sent=False, outcome="NOT_SENT")
         self._done.append(sending)
         failed = sending.error is not None or (settled is not None and settled.function_error is not None)
         if sending.stops and failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,12 +19,21 @@ def selector(cmdlet: Cmdlet, arguments: Mapping[str, Any], values: Mapping[str, 
         return lambda _: values["FunctionName"]
     expression = arguments.get("select", "*")
     if expression == "*":
-        return lambda result: result
+        return _whole
     if not isinstance(expression, str) or not expression.strip():
         raise ParameterError("Select is empty: it must be *, ^PARAMETER or a JMESPath expression.", parameter="Select")
     if expression.startswith("^"):
         name = exact_parameter(cmdlet, expression[1:])
         return lambda _: values.get(name)
+    return _finding(expression)
+
+
+def _whole(result: InvokeResult) -> Any:
+    return result
+
+
+@functools.lru_cache(16)  # the same for each of many objects
+def _finding(expression: str) -> Callable[[InvokeResult], Any]:
     from lmfunction._select import compile_expression
 
     compiled = compile_expression(expression, RESULT_MEMBERS)

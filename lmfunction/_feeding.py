@@ -67,7 +67,12 @@ class Feeding:
         """Whether no more objects are to be read."""
         unwritten = self.kept is not None and self.kept.failed is not None
         ended = self.stopped_by is not None or bool(self.guard.tripped) or self.senders.refused is not None
-        return ended or unwritten or self.batch.closed is not None
+        return ended or unwritten or self.batch.closed is not None or self.unkept is not None
+
+    @property
+    def unkept(self) -> LMError | None:
+        """Why no more results can be kept."""
+        return None if isinstance(self.run.items, list) else self.run.items.failed
 
     def feed(self, source: Iterator[Any]) -> None:
         """Sends what becomes of each object, and waits for all answers."""
@@ -183,7 +188,7 @@ class Feeding:
                     continue
             self._count_failure(item, job.call.error_action(self._door), counts=job.counts)
             # An object that is refused here takes no others with it; a call that failed does.
-            if self.guard.tripped or self.stopped_by is not None:
+            if self.guard.tripped or self.stopped_by is not None or self.unkept is not None:
                 self.senders.stop_sending()
 
     def _count_failure(self, item: Item, action: str, *, counts: bool = True) -> None:

@@ -370,10 +370,8 @@ class HttpEngine:
         self._delayed.clear()
         for sending in waiting:
             if sending.error is None:
-                again = "again; it did not run" if sending.attempts else "; nothing of it was sent"
-                sending.error = TransportError(
-                    f"Stopped before it was sent {again}.".replace(" ;", ";"), sent=False, outcome="NOT_SENT"
-                )
+                again = " again; it did not run" if sending.attempts else ""
+                sending.error = TransportError(f"Stopped before it was sent{again}.", sent=False, outcome="NOT_SENT")
             if self._ledger is not None and sending.intended:
                 self._settlements.append(refused(sending, sending.error, final=False))
             self._ended.append(sending)

@@ -16,7 +16,7 @@ from lmfunction._kept_run import PAGE, KeptRun
 from lmfunction._ledger import HANDED_OVER, Entry, Settlement
 from lmfunction._model import InvokeResult, Outcome
 from lmfunction._run_items import Kept
-from lmfunction.errors import JournalError
+from lmfunction.errors import JournalError, LMError
 
 _OUTCOMES: Final = tuple(Outcome)
 _CODES: Final = {outcome.value: code for code, outcome in enumerate(_OUTCOMES)}
@@ -31,6 +31,8 @@ class JournalItems(Sequence[Item]):
 
     `latencies` holds the elapsed ms of each that ended in this process, NaN for the others.
     """
+
+    failed: LMError | None = None  # the journal tells itself
 
     def __init__(
         self,

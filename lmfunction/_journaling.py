@@ -140,11 +140,16 @@ def begun(
     line = gather(INVOKE, bind.values, engine)
     requests = Requests(line)
     found = kept.objects(source, total)
+    select = selector(INVOKE, line.arguments, bind.values)
     if isinstance(run.items, list):
-        run.items = JournalItems(kept, requests.item, selector(INVOKE, line.arguments, bind.values))
+        run.items = JournalItems(kept, requests.item, select)
         return found
     for entry, settled in kept.results():
-        run.items.append(requests.item(entry, None if kept.is_open(entry.seq) else settled))
+        item = requests.item(entry, None if kept.is_open(entry.seq) else settled)
+        item.select = select
+        run.items.append(item)
+        if run.items.failed is not None:
+            break
     return found
 
 
@@ -240,7 +245,7 @@ def _settled(item: Item) -> Settlement:
         str(item.outcome),
         getattr(error, "status", None),
         getattr(error, "code", None) or type(error).__name__,
-        getattr(error, "reason", None) or one_line(str(error), 300),
+        getattr(error, "reason", None) or one_line(str(error).partition("\n")[0], 300),
         getattr(error, "request_id", None),
     )
 
@@ -361,8 +366,9 @@ def _shown(run: KeptRun) -> list[str]:
     told = []
     for seq in run.unknown[:5]:
         for entry, settled in run.journal.recall(seq, seq + 1):
+            key = f", key {one_line(entry.key, 80)}" if run.journal.keyed else ""
             request_id = f", RequestId {settled.request_id}" if settled is not None and settled.request_id else ""
-            told.append(f"item {seq + 1}, key {one_line(entry.key, 80)}{request_id}")
+            told.append(f"item {seq + 1}{key}{request_id}")
     more = len(run.unknown) - len(told)
     return [*told, f"and {more:,} more"] if more > 0 else told
 

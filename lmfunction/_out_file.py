@@ -1,21 +1,28 @@
 """The results of a run in a file, a line each, so that memory follows the calls under way and not their number.
 
 The lines stand in the order in which the calls ended; each names its object. Until the run has ended well the file has
-another name: `.NAME.part` while it goes on, `NAME.partial` when it ended before its objects did. In memory stay 13
-bytes an object: where its line begins, its outcome, its latency.
+another name: `.NAME.part` while it goes on, `NAME.partial` when it ended before its objects did. In memory stay 17
+bytes an object: where its line begins, its outcome, its latency, which of the requests it was sent with. The payload of
+its request is not kept, but for what did not succeed.
+
+Once the disk takes no more the run ends, and what could not be written is read from memory.
 """
 
 from __future__ import annotations
 
 import array
+import contextlib
 import os
 import pathlib
+import threading
 import weakref
-from collections.abc import Iterator, Sequence
-from typing import Final, overload
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final, NamedTuple, overload
 
 from lmfunction._bulk_result import Item
-from lmfunction._model import Outcome
+from lmfunction._model import InvokeResult, Outcome
+from lmfunction._redact import NONE, Redaction
 from lmfunction._request import InvokeRequest
 from lmfunction._result_lines import item_of, line_of
 from lmfunction._text import one_line
@@ -25,16 +32,30 @@ _BLOCK: Final = 262_144
 _OUTCOMES: Final = tuple(Outcome)
 _OPEN: Final = 255
 _NOWHERE: Final = (1 << 64) - 1
+Select = Callable[[InvokeResult], Any] | None
+
+
+class _Kind(NamedTuple):
+    """What results of one kind have in common: the request but for its payload, what -Select makes of them, what is
+    hidden of them.
+    """
+
+    request: InvokeRequest
+    select: Select = None
+    redaction: Redaction = NONE
 
 
 class OutFile(Sequence[Item]):
     """The items of one run, of which only those under way are in memory. Raises ParameterError where it cannot begin.
 
-    `latencies` holds the elapsed ms of each, NaN where there is none.
+    `latencies` holds the elapsed ms of each, NaN where there is none; `failed` tells why nothing more can be written.
     """
 
     def __init__(self, path: pathlib.Path) -> None:
+        if not path.name:
+            raise ParameterError("OutFile names no file.", parameter="OutFile")
         self.path = path
+        self.failed: BulkError | None = None
         self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
         if path.is_dir() or not path.parent.is_dir():
             what = "is a folder" if path.is_dir() else f"cannot be written: there is no folder {path.parent}"
@@ -49,33 +70,36 @@ class OutFile(Sequence[Item]):
         self._live: dict[int, Item] = {}
         self._starts = array.array("Q")
         self._codes = bytearray()
+        self._kind_at = array.array("I")
         self.latencies = array.array("f")
+        self._written = 0
         self._waiting = bytearray()
-        self._end = 0
-        self.request = InvokeRequest("")
+        self._moving = threading.Lock()  # a job's result is looked at while lines go from there into the file
+        self._kinds: list[_Kind] = []
+        self._numbers: dict[_Kind, int] = {}
+        self._latest: tuple[InvokeRequest | None, Select, int] = (None, None, 0)
 
     def append(self, item: Item) -> None:
         """Adds the next item; one that has ended already goes into the file at once."""
         self._starts.append(_NOWHERE)
         self._codes.append(_OPEN)
+        self._kind_at.append(0)
         self.latencies.append(float("nan"))
         self._live[item.index] = item
         if item.result is not None or item.error is not None:
             self.ended(item)
 
     def ended(self, item: Item) -> None:
-        """Writes an item that ended. Raises BulkError when the disk does not take it."""
+        """Writes an item that ended."""
         if self._live.pop(item.index, None) is None:
             return
         if item.result is not None:
-            self.request = item.result.like
+            self._kind_at[item.index] = self._kind_of(item.result, item.select)
             self.latencies[item.index] = item.result.elapsed_ms
         self._codes[item.index] = _OUTCOMES.index(item.outcome)
-        self._starts[item.index] = self._end
-        line = line_of(item)
-        self._waiting += line
-        self._end += len(line)
-        if len(self._waiting) >= _BLOCK:
+        self._starts[item.index] = self._written + len(self._waiting)
+        self._waiting += line_of(item)
+        if len(self._waiting) >= _BLOCK and self.failed is None:
             self._flush()
 
     def finish(self, *, complete: bool) -> None:
@@ -84,9 +108,9 @@ class OutFile(Sequence[Item]):
             return
         for item in list(self._live.values()):
             self.ended(item)
-        self._flush()
-        os.fsync(self._file)
-        self._part.replace(self.path if complete else self.path.with_name(f"{self.path.name}.partial"))
+        self._flush(last=True)
+        name = self.path.name if complete and self.failed is None else f"{self.path.name}.partial"
+        self._part.replace(self.path.with_name(name))
 
     def outcomes(self) -> list[tuple[Outcome, int]]:
         """How many items are in each outcome class; those under way count as not sent."""
@@ -115,13 +139,34 @@ class OutFile(Sequence[Item]):
         if not 0 <= at < len(self):
             raise IndexError("there are not so many items")
         live = self._live.get(at)
-        return live if live is not None else item_of(self._line(self._starts[at]), self.request)
+        return live if live is not None else self._read(at)
 
     def __reduce__(self) -> tuple[type[list[Item]], tuple[list[Item]]]:
         return (list, ([*self],))
 
+    def _kind_of(self, result: InvokeResult, select: Select) -> int:
+        """The number of what a line does not tell of its result; mostly it is the one before."""
+        like = result.like
+        if self._latest[0] is not like or self._latest[1] is not select:
+            kind = _Kind(replace(like, payload=b"", payload_slots=()), select, result.redaction)
+            number = self._numbers.setdefault(kind, len(self._kinds))
+            if number == len(self._kinds):
+                self._kinds.append(kind)
+            self._latest = like, select, number
+        return self._latest[2]
+
+    def _read(self, at: int) -> Item:
+        kind = self._kinds[self._kind_at[at]] if self._kinds else _Kind(InvokeRequest(""))
+        item = item_of(self._line(self._starts[at]), kind.request)
+        if item.result is not None:
+            item.result.redaction, item.select = kind.redaction, kind.select
+        return item
+
     def _line(self, start: int) -> bytes:
-        self._flush()
+        with self._moving:
+            if start >= self._written:  # only whole lines are written
+                at = start - self._written
+                return bytes(self._waiting[at : self._waiting.index(b"\n", at)])
         found = b""
         while b"\n" not in found:
             block = os.pread(self._file, 16_384, start + len(found))
@@ -130,10 +175,23 @@ class OutFile(Sequence[Item]):
             found += block
         return found[: found.index(b"\n")]
 
-    def _flush(self) -> None:
-        try:
-            while self._waiting:
-                written = os.write(self._file, self._waiting[:_BLOCK])
-                del self._waiting[:written]
-        except OSError as error:
-            raise BulkError(f"OutFile {one_line(str(self.path), 200)} cannot be written: {error.strerror}.") from error
+    def _flush(self, *, last: bool = False) -> None:
+        """Writes the lines that wait: all of them, or none."""
+        with self._moving:
+            try:
+                done = 0
+                while done < len(self._waiting):
+                    done += os.write(self._file, self._waiting[done : done + _BLOCK])
+                if last:
+                    os.fsync(self._file)
+            except OSError as error:
+                name = one_line(str(self.path), 200)
+                self.failed = BulkError(
+                    f"OutFile {name} cannot be written: {error.strerror}. What it took is in {name}.partial."
+                )
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._file, self._written)
+                    os.lseek(self._file, self._written, os.SEEK_SET)
+            else:
+                self._written += done
+                self._waiting.clear()

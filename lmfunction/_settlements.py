@@ -42,7 +42,7 @@ def refused(sending: Sending, error: LMError, *, final: bool) -> Settlement:
         str(getattr(error, "outcome", Outcome.NOT_SENT)),
         None if service is None else service.status,
         code=type(error).__name__ if service is None else service.code,
-        reason=(service and service.reason) or one_line(str(error), 300),
+        reason=(service and service.reason) or one_line(str(error).partition("\n")[0], 300),
         request_id=error.request_id,
         final=final,
     )

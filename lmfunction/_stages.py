@@ -213,9 +213,10 @@ class InvokeStage(Stage):
                 objects, Binding(self.values), self.engine, door, self.on_result, _terms(arguments), watch
             )
         except BulkError as error:
-            self._keep_errors(error.result, arguments)
-            if door.error_action != "SilentlyContinue":
-                door.show(error.result)
+            if error.result is not None:
+                self._keep_errors(error.result, arguments)
+                if door.error_action != "SilentlyContinue":
+                    door.show(error.result)
             raise
         if is_dry(arguments, self.engine, self.door):
             flow.many = False

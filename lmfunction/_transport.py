@@ -234,12 +234,13 @@ def _refusal(answer: Mapping[str, Any], doubt: Doubt) -> ServiceError:
     code = str(details.get("Code", ""))
     outcome = classify(code, status)
     request_id = metadata.get("RequestId") or headers.get("x-amzn-requestid")
-    message = details.get("Message") or answer.get("message") or ""
-    unknown = f" {doubt.what}; it was not sent again." if outcome == "UNKNOWN" and not doubt.harmless else ""
+    message = one_line(str(details.get("Message") or answer.get("message") or "no message"), 400)
+    if outcome == "UNKNOWN" and not doubt.harmless:
+        message = f"{message.rstrip('.')}. {doubt.what}; it was not sent again."
     reason = answer.get("Reason")
     return ServiceError(
         f"{ANSWERED} {status} {one_line(code, 80)}{f' ({one_line(str(reason), 80)})' if reason else ''}: "
-        f"{one_line(str(message), 400) or 'no message'}{unknown}\n  RequestId: {request_id or 'none'}",
+        f"{message}\n  RequestId: {request_id or 'none'}",
         code=code,
         status=status,
         request_id=request_id,

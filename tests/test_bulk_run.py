@@ -390,6 +390,47 @@ def test_out_file_of_a_run_that_ended_early(cloud: Served, session: lm.Session, 
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_out_file_and_what_its_lines_do_not_tell(cloud: Served, session: lm.Session, tmp_path: pathlib.Path) -> None:
+    """-Select, the function of each object and what a profile hides are those of the call, not of the last one."""
+    (tmp_path / "hiding.yaml").write_text(f"region: us-east-1\nendpoint: {cloud.url}\nredact: {{keys: [phone]}}\n")
+    line = {"profile_name": "hiding", "profile_location": str(tmp_path), "credential": KEYS}
+    jobs = [{"FunctionName": f"f{n}", "Payload": {"n": n, "phone": "555-0199"}} for n in range(4)]
+    with lm.Session() as other:
+        run = other.invoke_lm(input_object=jobs, out_file=str(tmp_path / "a.jsonl"), **line)
+        numbers = other.invoke_lm(input_object=jobs, out_file=str(tmp_path / "b.jsonl"), select="Payload.n", **line)
+        names = other.invoke_lm(input_object=jobs, out_file=str(tmp_path / "c.jsonl"), select="^FunctionName", **line)
+    assert (numbers, names) == ([0, 1, 2, 3], ["f0", "f1", "f2", "f3"])
+    assert [result.request.function_name for result in run] == names
+    assert [result.request.payload for result in run] == [b""] * 4  # not that of another object
+    shown = run._repr_mimebundle_()[0]
+    assert "555-0199" not in shown["text/plain"] + shown["text/html"]
+    assert run[2].payload["phone"] == "555-0199"
+
+
+def test_out_file_on_a_disk_that_is_full(cloud: Served, session: lm.Session, tmp_path: pathlib.Path) -> None:
+    """The run ends, every answer so far is at hand, and what the disk took are whole lines under the other name."""
+    resource = pytest.importorskip("resource")
+    path, objects = tmp_path / "results.jsonl", [{"n": n, "pad": "x" * 2000} for n in range(1000)]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, before[1]))
+    try:
+        with pytest.raises(lm.BulkError, match=r"OutFile .* cannot be written: File too large") as caught:
+            session.invoke_lm("f", input_object=objects, throttle_limit=20, out_file=str(path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    run = caught.value.result
+    assert 200 < len(run.succeeded) == sum(cloud.counts()["executions"].values()) < 1000
+    assert all(result.payload == objects[at] for at, result in enumerate(run) if isinstance(result, lm.InvokeResult))
+    lines = (tmp_path / "results.jsonl.partial").read_text().splitlines()
+    assert 100 < len([json.loads(line) for line in lines]) < len(run)
+    assert [p.name for p in tmp_path.iterdir()] == ["results.jsonl.partial"]
+
+
+def test_out_file_needs_a_name(session: lm.Session) -> None:
+    with pytest.raises(lm.ParameterError, match="OutFile names no file"):
+        session.invoke_lm("f", input_object=[{"n": 1}], out_file="")
+
+
 @pytest.mark.parametrize("name", ["", "missing/results.jsonl"])
 def test_out_file_that_cannot_be(name: str, cloud: Served, session: lm.Session, tmp_path: pathlib.Path) -> None:
     """A folder, or one in a folder that is not there: refused with nothing sent."""

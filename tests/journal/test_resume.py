@@ -153,7 +153,7 @@ def test_what_may_have_run_is_left_alone(session: lm.Session, stub: Stub, journa
     unsent(journal, 2, 7)
     for more in ({}, {"on_unknown": "Skip"}):
         with (
-            pytest.warns(lm.LMWarning, match="2 items are unknown .* item 3, key 2; item 8, key 7"),
+            pytest.warns(lm.LMWarning, match="2 items are unknown .* item 3; item 8"),
             pytest.raises(lm.BulkError) as ended,
         ):
             session.invoke_lm("left", input_object=ITEMS, journal=journal, resume=True, **more)
@@ -201,7 +201,7 @@ def test_a_person_is_asked(
     else:
         with pytest.warns(lm.LMWarning), pytest.raises(lm.BulkError):
             session.invoke_lm(function, input_object=ITEMS, journal=journal, resume=True)
-    assert "item 7, key 6" in asked[0]
+    assert "item 7" in asked[0]
     assert stub.ran(function)[6] == sent
 
 
