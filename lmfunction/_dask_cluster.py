@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import threading
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+from lmfunction._dask_post import Asked
 from lmfunction._endpoint import is_loopback
 from lmfunction._text import one_line
-from lmfunction.errors import ParameterError, TransportError
+from lmfunction.errors import LMError, ParameterError
 
-_LOCAL = "local"
-_DASK = "dask"
-_CURE = "pip install 'lmfunction[dask]'"
-_CONNECT = "10s"
-_ANSWER = 30.0  # seconds that the scheduler is given to answer
+_LOCAL: Final = "local"
+_DASK: Final = "dask"
+_CURE: Final = "pip install 'lmfunction[dask]'"
+_CONNECT = 10.0  # seconds that the scheduler is given to be reached
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,14 @@ class Cluster:
         kind, _, place = address.partition("://")
         return kind in ("tls", "inproc", "wss") or is_loopback(f"http://{place}")
 
-    def workers(self) -> set[str]:
-        """The addresses of the workers that are there. Raises TransportError when the scheduler does not answer."""
-        try:
-            return set(self.client.sync(self.client.scheduler.ncores, callback_timeout=_ANSWER))
-        except Exception as error:
-            raise TransportError(f"The Dask scheduler does not answer: {_told(error)}.", sent=False) from error
+    @property
+    def address(self) -> str:
+        """Where its scheduler is."""
+        return one_line(str(self.client.scheduler.address), 80)
+
+    def ask_workers(self, rung: threading.Event) -> Asked:
+        """Asks for the addresses of the workers that are there."""
+        return Asked(self.client, self.client.ncores(asynchronous=True), rung)
 
     def start(self, function: Any, task: Any, worker: str) -> Any:
         """The future of `function(task)`, which runs on that worker and on no other."""
@@ -50,13 +54,17 @@ class Cluster:
         if future.status != "error":
             return None
         with contextlib.suppress(Exception):
-            return _told(future.exception(timeout=5))
+            error = future.exception(timeout=5)
+            if isinstance(error, ImportError):
+                return f"{_told(error)}; lmfunction must be installed there as it is here"
+            return _told(error)
         return "it failed"
 
     def close(self) -> None:
         """Lets go of it, where the client was made here."""
         if self.own:
-            self.client.close()
+            with contextlib.suppress(Exception):  # of a scheduler that is gone
+                self.client.close()
 
 
 def cluster_of(value: Any) -> Cluster | None:
@@ -87,10 +95,7 @@ def cluster_of(value: Any) -> Cluster | None:
                 parameter="Engine",
             ) from None
     if isinstance(value, str):
-        try:
-            return Cluster(Client(value, timeout=_CONNECT, set_as_default=False), own=True)
-        except Exception as error:
-            raise ParameterError(f"Engine: {value} cannot be reached: {_told(error)}.", parameter="Engine") from error
+        return _reached(value)
     if not isinstance(value, Client):
         raise ParameterError(f"Engine is a {type(value).__name__}: it must be a Client of Dask.", parameter="Engine")
     if value.asynchronous:
@@ -100,5 +105,58 @@ def cluster_of(value: Any) -> Cluster | None:
     return Cluster(value)
 
 
+def _reached(address: str) -> Cluster:
+    """The cluster whose scheduler is at `address`. Raises ParameterError."""
+    from distributed import Client
+
+    shown = one_line(address, 80)
+    try:
+        if (kind := _kind_at(address)) not in (None, "Scheduler"):
+            raise LMError(f"a {kind} answers there, not a scheduler")
+        return Cluster(Client(address, timeout=_CONNECT, set_as_default=False), own=True)
+    except Exception as error:
+        cure = ""
+        if address.startswith(("tls:", "wss:")):
+            cure = " Give a Client that was made with the cluster's certificates, or name them in Dask's settings."
+        raise ParameterError(f"Engine: {shown} cannot be reached: {_told(error)}.{cure}", parameter="Engine") from error
+
+
+def _kind_at(address: str) -> str | None:
+    """What of Dask answers at an address; None where only a client can ask. Raises whatever the connection does.
+
+    A client that is given a wrong address stays half made, and holds up its process for 20 s when it is dropped.
+    """
+    import dask
+    from distributed.core import rpc
+    from distributed.security import Security
+
+    if dask.config.get("distributed.client.security-loader", default=None):
+        return None
+    found: list[Any] = []
+
+    async def ask() -> Any:
+        security = Security().get_connection_args("client")
+        async with rpc(address, connection_args=security, timeout=_CONNECT) as there:
+            return (await there.identity())["type"]
+
+    def work() -> None:
+        try:
+            found.append(asyncio.run(asyncio.wait_for(ask(), _CONNECT)))
+        except TimeoutError:
+            found.append(LMError(f"no answer of a scheduler in {_CONNECT:.0f} s"))
+        except Exception as error:  # noqa: BLE001 - it is raised again where it belongs
+            found.append(error)
+
+    # In a thread, for in a notebook a loop runs in this one.
+    thread = threading.Thread(target=work, name="invoke-cluster", daemon=True)
+    thread.start()
+    thread.join()
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return str(found[0])
+
+
 def _told(error: BaseException | None) -> str:
-    return one_line(f"{type(error).__name__}: {error}", 200)
+    if isinstance(error, LMError):
+        return str(error)
+    return one_line(f"{type(error).__name__}: {error}".removesuffix(": ").removesuffix("."), 200)

@@ -6,15 +6,38 @@ open from a worker to the owner. A message is plain data (numbers, text, bytes, 
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import contextlib
 import threading
+import time
+from concurrent.futures import Future
 from typing import Any, Final
 
 Message = dict[str, Any]
 ANSWER: Final = 30.0  # seconds that the scheduler is given to answer
 _PATIENCE: Final = 5.0  # seconds that reading is given to end
 _END: Final = "end of reading"
+
+
+class Asked:
+    """Something that the scheduler was asked, for one who does not stand still until it answers: `rung` is set then."""
+
+    def __init__(self, client: Any, question: Any, rung: threading.Event) -> None:
+        self._answer: Future[Any] = asyncio.run_coroutine_threadsafe(question, client.loop.asyncio_loop)
+        self._answer.add_done_callback(lambda _: rung.set())
+        self._until = time.monotonic() + ANSWER
+
+    def answered(self) -> bool:
+        """Whether it has answered. Raises TimeoutError when that takes too long."""
+        if not self._answer.done() and time.monotonic() > self._until:
+            self._answer.cancel()
+            raise TimeoutError(f"no answer in {ANSWER:.0f} s")
+        return self._answer.done()
+
+    def result(self) -> Any:
+        """The answer, which is there. Raises what the cluster's connection raises."""
+        return self._answer.result(0)
 
 
 class Inbox:
@@ -24,7 +47,7 @@ class Inbox:
         self.broken: Exception | None = None
         self._rung = rung
         self._found: collections.deque[Message] = collections.deque()
-        self._queue = _queue(client, name)
+        self._queue = client.sync(_queue, client, name, callback_timeout=ANSWER)
         self._thread = threading.Thread(target=self._read, name="invoke-inbox", daemon=True)
         self._thread.start()
 
@@ -36,7 +59,8 @@ class Inbox:
     def close(self) -> None:
         """Ends reading, and removes the queue."""
         with contextlib.suppress(Exception):  # of a cluster that is gone
-            self._queue.put({_END: True}, callback_timeout=_PATIENCE)
+            if self.broken is None:
+                self._queue.put({_END: True}, callback_timeout=_PATIENCE)
             self._thread.join(_PATIENCE)
             self._queue.close()
 
@@ -60,19 +84,35 @@ class Outbox:
     """Puts messages into another process's queue."""
 
     def __init__(self, client: Any, name: str) -> None:
-        self._queue = _queue(client, name)
+        self._client = client
+        self._name = name
+        self._queue: Any = None
+        self._posting: Asked | None = None
 
     def post(self, message: Message) -> None:
-        """Sends one message. Raises what the cluster's connection raises."""
-        self._queue.put(message, callback_timeout=ANSWER)
+        """Sends one message, and waits until it is there. Raises what the cluster's connection raises."""
+        self._client.sync(self._put, message, callback_timeout=ANSWER)
 
-    def close(self) -> None:
-        """Lets go of the queue."""
-        with contextlib.suppress(Exception):
-            self._queue.close()
+    def free(self) -> bool:
+        """Whether the last message that was begun is there. Raises what the cluster's connection raises."""
+        if self._posting is not None and self._posting.answered():
+            self._posting.result()
+            self._posting = None
+        return self._posting is None
+
+    def begin(self, message: Message, rung: threading.Event) -> None:
+        """Sends one message without waiting; `rung` is set when it is there. Only while it is `free`, for messages must
+        not overtake each other.
+        """
+        self._posting = Asked(self._client, self._put(message), rung)
+
+    async def _put(self, message: Message) -> None:
+        if self._queue is None:
+            self._queue = await _queue(self._client, self._name)
+        await self._queue.put(message)
 
 
-def _queue(client: Any, name: str) -> Any:
+async def _queue(client: Any, name: str) -> Any:
     from distributed import Queue
 
-    return Queue(name, client=client)
+    return await Queue(name, client=client)

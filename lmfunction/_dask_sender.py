@@ -15,15 +15,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from lmfunction._auth import Credential
-from lmfunction._boto import Connection, environment_of
 from lmfunction._bulk_result import Item
 from lmfunction._dask_post import Inbox, Message, Outbox
+from lmfunction._dask_task import connection_of, request_to
 from lmfunction._http_engine import HttpEngine
 from lmfunction._identity import ask_sts
 from lmfunction._ledger import Committed, Entry, Settlement
 from lmfunction._line import Line
-from lmfunction._request import InvokeRequest
 from lmfunction._retry import RetryPolicy
 from lmfunction._run_items import Kept
 from lmfunction._sending import Address, Sending
@@ -36,20 +34,6 @@ BEAT: Final = 5.0  # seconds between two signs of life of the owner, at most
 PATIENCE: Final = 60.0  # seconds without one, after which a sender ends: nobody would hear of what it sends
 _STEP: Final = 1.0
 _RENEWALS: Final = 3  # in a row without another credential that is taken
-_ADDRESS: Final = (
-    "function_name",
-    "qualifier",
-    "invocation_type",
-    "log_type",
-    "client_context",
-    "tenant_id",
-    "durable_execution_name",
-)
-
-
-def address_of(request: InvokeRequest) -> list[str | None]:
-    """What says where a request goes, to be sent to a sender."""
-    return [getattr(request, name) for name in _ADDRESS]
 
 
 def run_sender(task: Mapping[str, Any]) -> str:
@@ -154,7 +138,7 @@ class _Sender:
     def serve(self) -> None:
         """Sends until the run ends. Raises LMError when nothing can be sent from here."""
         self._check_version()
-        self._transport = Transport(_connection(self._task))
+        self._transport = Transport(connection_of(self._task))
         self._transport.ready()
         self._check_account()
         line = self._transport.line()
@@ -196,8 +180,7 @@ class _Sender:
     def _do(self, message: Message) -> bool:
         assert self._engine is not None
         for number, fields in message.get("addresses", ()):
-            request = InvokeRequest(**dict(zip(_ADDRESS, fields, strict=True)))
-            address = self._addresses[number] = Address.of(self._line, request, self._key)
+            address = self._addresses[number] = Address.of(self._line, request_to(fields), self._key)
             self._signers.append(address.signer)
         items = message.get("items", ())
         if items:
@@ -236,7 +219,7 @@ class _Sender:
             return
         self._looked = now
         if expired is not None:
-            self._transport = Transport(_connection(self._task))
+            self._transport = Transport(connection_of(self._task))
         credential = self._transport.credential()
         if credential != self._key.credential and self._renewals < _RENEWALS:
             self._renewals += expired is not None
@@ -261,16 +244,3 @@ class _Sender:
         found = ask_sts(self._transport.connection, self._transport.credential()).account
         if found != account:
             raise GuardError(f"The worker's credentials are of account {found}, and the run is of {account}.")
-
-
-def _connection(task: Mapping[str, Any]) -> Connection:
-    credential = task["credential"]
-    return Connection(
-        task["region"],
-        task["endpoint_url"],
-        credential=None if credential is None else Credential(*credential),
-        options=task["options"],
-        read_timeout=task["read_timeout"],
-        verify=task["verify"],
-        environment=environment_of(),
-    )

@@ -206,7 +206,7 @@ def test_what_cannot_be_an_engine(
 ) -> None:
     """What is wrong with -Engine is told before a journal is begun."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("lmfunction._dask_cluster._CONNECT", "0.2s")
+    monkeypatch.setattr("lmfunction._dask_cluster._CONNECT", 0.2)
     with pytest.raises(lm.ParameterError, match=text):
         lm.invoke_lm("f", input_object=[{}], **options, **place)
     assert not (tmp_path / "x.db").exists()
