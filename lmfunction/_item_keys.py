@@ -37,8 +37,8 @@ class ItemKeys:
 class SeenKeys:
     """The keys seen so far, in the order of their objects, of which the first is at place `first`.
 
-    `found` lists those seen again, each with its two places. A key takes 22 to 28 bytes: a digest of it, and a slot in
-    a table with two to three times as many of them, which holds a number from 1 where one has that digest.
+    `found` lists those seen again, each with its two places. A key takes 24 to 32 bytes: a digest, and two to four
+    slots in a table, one of which holds its number, from 1. A dict of the digests takes four times as many.
     """
 
     def __init__(self, first: int = 0) -> None:
@@ -51,32 +51,29 @@ class SeenKeys:
     def add(self, key: str) -> None:
         """Takes in the key of the next object."""
         digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_DIGEST).digest()
-        self._digests += digest
-        self._count += 1
-        slot = self._slot_of(digest)
-        number = self._slots[slot]
-        if number:
-            self.found.append((key, self._first + number - 1, self._first + self._count - 1))
-            return
-        self._slots[slot] = self._count
-        if self._count * 2 > len(self._slots):
-            self._grow()
-
-    def _slot_of(self, digest: bytes) -> int:
-        """The slot of the key with this digest, or the free one where it belongs."""
         slots, digests = self._slots, self._digests
         most = len(slots) - 1
-        slot = int.from_bytes(digest[:8], "little") & most
-        while (number := slots[slot]) and digests[(number - 1) * _DIGEST : number * _DIGEST] != digest:
+        slot = hash(digest) & most
+        while number := slots[slot]:
+            if digests[(number - 1) * _DIGEST : number * _DIGEST] == digest:
+                self.found.append((key, self._first + number - 1, self._first + self._count))
+                break
             slot = slot + 1 & most
-        return slot
+        digests += digest
+        self._count += 1
+        slots[slot] = number or self._count
+        if self._count * 2 > len(slots):
+            self._grow()
 
     def _grow(self) -> None:
-        """A table with more slots; of a key that was there twice the first place stays."""
-        self._slots = _slots(len(self._slots) * 2)
-        for number in range(1, self._count + 1):
-            slot = self._slot_of(bytes(self._digests[(number - 1) * _DIGEST : number * _DIGEST]))
-            self._slots[slot] = self._slots[slot] or number
+        """Goes over to a table with more slots. Of a key that is there twice the first is found first."""
+        slots = self._slots = _slots(len(self._slots) * 2)
+        most, digests = len(slots) - 1, bytes(self._digests)
+        for number in range(self._count):
+            slot = hash(digests[number * _DIGEST : (number + 1) * _DIGEST]) & most
+            while slots[slot]:
+                slot = slot + 1 & most
+            slots[slot] = number + 1
 
 
 def _slots(count: int) -> array.array[int]:

@@ -16,7 +16,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Final, TypeVar
@@ -132,7 +132,11 @@ class Journal:
         """The items from `first` to before `last`, with what was handed over of them until now."""
         return self._asked(lambda database: rows.recall(database, first, last))
 
-    def outcomes_of(self, seqs: Sequence[int]) -> dict[int, str]:
+    def recall_each(self, seqs: Collection[int]) -> Sequence[tuple[Entry, Settlement | None]]:
+        """The items at these places, of those that there are, as `recall` gives them."""
+        return self._asked(lambda database: [*rows.recall_each(database, seqs)])
+
+    def outcomes_of(self, seqs: Collection[int]) -> dict[int, str]:
         """The outcome of each of these items of which a final one was handed over until now."""
         return self._asked(lambda database: rows.outcomes_of(database, seqs))
 

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from lmfunction._item_keys import SeenKeys
+from lmfunction._item_states import States
+from lmfunction._journal import Journal
 from lmfunction._ledger import Entry, Settlement
 from lmfunction._run_binding import Binding, Changes, Digest, refuse_duplicates, refuse_other_run
 from lmfunction._run_items import ItemReader, Kept
@@ -26,6 +28,7 @@ from lmfunction.errors import JournalError, LMError
 PAGE: Final = 500
 # What provably did not run: a resumed run sends it.
 OPEN: Final = frozenset(["PENDING", "NOT_SENT", "THROTTLED_OUT"])
+T = TypeVar("T")
 OnUnknown = Literal["Ask", "Skip", "Resend"]
 
 
@@ -116,13 +119,8 @@ class KeptRun:
         self.journal.close()
 
     def _stored(self) -> Iterator[Kept]:
-        """The items to send of those that are written down, read back page by page."""
-        places = self.states.places(self.sendable)
-        for number, page in itertools.groupby(places, lambda seq: seq // PAGE):
-            wanted = set(page)
-            for entry, _ in self.journal.recall(number * PAGE, max(wanted) + 1):
-                if entry.seq in wanted:
-                    yield Kept(entry)
+        """The items to send of those that are written down."""
+        return map(Kept, stored(self.journal, self.states, self.sendable))
 
     def _compare(self, read: Iterator[Kept]) -> None:
         """Holds the source against what is written down of it."""
@@ -148,7 +146,7 @@ class KeptRun:
         """Writes the rest of the source down, before anything of it is sent."""
         keys = SeenKeys(len(self.states))
         try:
-            for page in _pages(read):
+            for page in pages(read):
                 if self.journal.keyed:
                     for kept in page:
                         keys.add(kept.entry.key)
@@ -179,6 +177,15 @@ class KeptRun:
             self.journal.flush()  # so that no more than a page waits in memory
 
 
+def stored(journal: Journal, states: States, names: Collection[str]) -> Iterator[Entry]:
+    """The items that are in one of the states of these `names`, read back page by page."""
+    for number, page in itertools.groupby(states.places(names), lambda seq: seq // PAGE):
+        wanted = set(page)
+        for entry, _ in journal.recall(number * PAGE, max(wanted) + 1):
+            if entry.seq in wanted:
+                yield entry
+
+
 def keep_run(
     wish: Wish, binding: Binding, reader: ItemReader | None, tool: str, ask: Callable[[KeptRun], OnUnknown]
 ) -> KeptRun:
@@ -200,6 +207,7 @@ def keep_run(
     return run
 
 
-def _pages(read: Iterator[Kept]) -> Iterator[list[Kept]]:
+def pages(read: Iterator[T]) -> Iterator[list[T]]:
+    """What is read, a page of it at a time."""
     while page := list(itertools.islice(read, PAGE)):
         yield page

@@ -13,7 +13,7 @@ import os
 import pathlib
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Final
 
 from lmfunction._confirmation import ask_for
@@ -22,7 +22,7 @@ from lmfunction._engine import Engine
 from lmfunction._failures import act_on_error
 from lmfunction._gathered import gather, is_dry, refuse_exclusive
 from lmfunction._journal import Journal, given_back
-from lmfunction._kept_run import OPEN, PAGE
+from lmfunction._kept_run import OPEN, pages, stored
 from lmfunction._ledger import HANDED_OVER, Entry, Settlement
 from lmfunction._notices import Notices, WhatIf, assign, check_assignable, empty_lists
 from lmfunction._params import Cmdlet
@@ -80,15 +80,19 @@ def _export(arguments: Mapping[str, Any], engine: Engine, door: Door) -> Any:
                 parameter="OnUnknown",
             )
         wanted = OPEN | {"UNKNOWN"} if again else OPEN
-        seqs = [seq for seq, state in enumerate(opened.states) if state in wanted]
-        if not seqs:
+        left = opened.states.number_in(wanted)
+        if not left:
             raise JournalError(f"No item of the run is left to hand over.\n  {_path(arguments)}")
         export = _export_of(opened, arguments)
         if is_dry(arguments, engine, door):
-            door.show(WhatIf(f"What if: {len(seqs):,} items would be handed over by files in {folder}."))
+            door.show(WhatIf(f"What if: {left:,} items would be handed over by files in {folder}."))
             return NOTHING
-        _ask(arguments, engine, door, f"{len(seqs):,} items will be handed over to Step Functions.")
-        count = _hand_over(export, opened, seqs, folder, _path(arguments), Notices(arguments, door))
+        _ask(arguments, engine, door, f"{left:,} items will be handed over to Step Functions.")
+        count = _hand_over(export, opened, wanted, folder, _path(arguments))
+    if count < left:
+        Notices(arguments, door).warn(
+            f"{left - count:,} items are not among them: their parameters do not allow them to be sent."
+        )
     members = {
         "Items": count,
         "Export": export.export_id,
@@ -107,11 +111,10 @@ def _export_of(opened: Opened, arguments: Mapping[str, Any]) -> Export:
     return Export(run_id, export_id, str(arguments["bucket"]), prefix, arguments.get("role_arn"))
 
 
-def _hand_over(
-    export: Export, opened: Opened, seqs: list[int], folder: pathlib.Path, path: str, notices: Notices
-) -> int:
-    """Writes the files, then the journal, then gives the files their place; how many items went.
+def _hand_over(export: Export, opened: Opened, wanted: Collection[str], folder: pathlib.Path, path: str) -> int:
+    """Writes the files for the items in the states `wanted`, then the journal, then gives the files their place.
 
+    Gives how many items went.
     In this order a crash may leave items that are handed over and files that are not there, which `-NotStarted` mends;
     never files for items that a resumed run would send as well.
     """
@@ -119,11 +122,11 @@ def _hand_over(
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     part.mkdir(mode=0o700)
     try:
-        count, own_targets = 0, _any_own_target(opened.journal, seqs)
+        count, own_targets = 0, any(map(has_own_target, _sendable(opened, wanted)))
         machine = definition(export, opened.binding, own_targets=own_targets)
         (part / ITEMS).touch(mode=0o600)
         with (part / ITEMS).open("wb") as file:
-            for entry in _sendable(opened.journal, seqs):
+            for entry in _sendable(opened, wanted):
                 text = item_text(export, opened.binding, entry, own_targets=own_targets)
                 file.write((b",\n" if count else b"[\n") + text)
                 count += 1
@@ -137,7 +140,7 @@ def _hand_over(
         write_atomically(
             part / README, commands(export, str(folder), str(pathlib.Path(path).absolute()), region, count).encode()
         )
-        for page in _pages(_sendable(opened.journal, seqs)):
+        for page in pages(_sendable(opened, wanted)):
             opened.journal.intend(page, _ignore)
             opened.journal.settle([_handed_over(entry, export) for entry in page])
             opened.journal.flush()
@@ -145,8 +148,6 @@ def _hand_over(
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    if count < len(seqs):
-        notices.warn(f"{len(seqs) - count:,} items are not among them: their parameters do not allow them to be sent.")
     return count
 
 
@@ -164,7 +165,7 @@ def _import(arguments: Mapping[str, Any], engine: Engine, door: Door) -> Any:
             door.show(WhatIf(f"What if: {len(files):,} files of results would be read into {_path(arguments)}."))
             return NOTHING
         found = _taken_in(opened, files)
-        left = sum(1 for state in opened.states if state == HANDED_OVER) - sum(found.values())
+        left = opened.states.number_in([HANDED_OVER])
     if not found:
         Notices(arguments, door).warn("The report tells nothing that the journal does not know.")
     return Record(_TYPE, {"Journal": _path(arguments), "Items": sum(found.values()), **found, "HandedOver": left})
@@ -173,18 +174,19 @@ def _import(arguments: Mapping[str, Any], engine: Engine, door: Door) -> Any:
 def _check(opened: Opened, files: list[pathlib.Path], path: str) -> None:
     """Holds every item of a report against the journal. Raises JournalError for one that is not of its run."""
     for file in files:
-        for told in read_report(file):
-            if told is None:
-                continue
-            if told.run_id != opened.binding.run_id:
+        for page in pages(told for told in read_report(file) if told is not None):
+            other = next((told for told in page if told.run_id != opened.binding.run_id), None)
+            if other is not None:
                 raise JournalError(
-                    f"The report is of another run, {one_line(told.run_id, 40)}, so that nothing was imported.\n  "
+                    f"The report is of another run, {one_line(other.run_id, 40)}, so that nothing was imported.\n  "
                     f"{one_line(str(file), 300)}\n  {one_line(path, 300)}"
                 )
-            known = opened.journal.recall(told.seq, told.seq + 1)
-            if not known or (known[0][0].key, known[0][0].payload_sha256.hex()) != (told.key, told.sha256):
+            recalled = opened.journal.recall_each([told.seq for told in page])
+            known = {entry.seq: (entry.key, entry.payload_sha256.hex()) for entry, _ in recalled}
+            odd = next((told for told in page if known.get(told.seq) != (told.key, told.sha256)), None)
+            if odd is not None:
                 raise JournalError(
-                    f"Item {told.seq + 1} of the report is not the one of the run, so that nothing was imported.\n  "
+                    f"Item {odd.seq + 1} of the report is not the one of the run, so that nothing was imported.\n  "
                     f"{one_line(str(file), 300)}"
                 )
 
@@ -192,43 +194,37 @@ def _check(opened: Opened, files: list[pathlib.Path], path: str) -> None:
 def _taken_in(opened: Opened, files: list[pathlib.Path]) -> collections.Counter[str]:
     """Writes down what the report tells of the items that are still handed over; how many of each outcome."""
     found: collections.Counter[str] = collections.Counter()
-    taken: set[int] = set()
     for file in files:
-        page: list[tuple[Entry, Settlement]] = []
-        for told in read_report(file):
-            if told is None or told.seq in taken or not (entry := _awaited(opened, told)):
-                continue
-            taken.add(told.seq)
-            settled = told.settlement._replace(outcome=str(told.settlement.outcome))
-            found[settled.outcome] += 1
-            page.append((entry, settled))
-            if len(page) == PAGE:
-                _write(opened.journal, page)
-                page = []
-        _write(opened.journal, page)
+        for page in pages(told for told in read_report(file) if told is not None):
+            ended = [*_awaited(opened, page)]
+            _write(opened.journal, ended)
+            found.update(settled.outcome for _, settled in ended)
     return found
 
 
-def _awaited(opened: Opened, told: Told) -> Entry | None:
-    """The item, when it is handed over by the export that the report is of, and nothing is known of it since."""
-    if opened.states[told.seq] != HANDED_OVER:
-        return None
-    (entry, settled), *_ = opened.journal.recall(told.seq, told.seq + 1)
-    return entry if settled is not None and settled.code == told.export_id else None
+def _awaited(opened: Opened, page: list[Told]) -> Iterator[tuple[Entry, Settlement]]:
+    """The ends of the items that the export which they are of handed over, where nothing is known of them since."""
+    handed_over = [told for told in page if opened.states[told.seq] == HANDED_OVER]
+    known = {entry.seq: (entry, kept) for entry, kept in opened.journal.recall_each([t.seq for t in handed_over])}
+    for told in handed_over:
+        entry, kept = known[told.seq]
+        if opened.states[told.seq] == HANDED_OVER and kept is not None and kept.code == told.export_id:
+            opened.states[told.seq] = str(told.settlement.outcome)
+            yield entry, told.settlement._replace(outcome=str(told.settlement.outcome))
 
 
 def _take_back(opened: Opened, arguments: Mapping[str, Any], engine: Engine, door: Door) -> Any:
-    seqs = [seq for seq, state in enumerate(opened.states) if state == HANDED_OVER]
-    if not seqs:
+    count = opened.states.number_in([HANDED_OVER])
+    if not count:
         raise JournalError(f"No item of the run is handed over.\n  {_path(arguments)}")
     if is_dry(arguments, engine, door):
-        door.show(WhatIf(f"What if: {len(seqs):,} items would be taken back from Step Functions."))
+        door.show(WhatIf(f"What if: {count:,} items would be taken back from Step Functions."))
         return NOTHING
-    _ask({"confirm": True, **arguments}, engine, door, f"{len(seqs):,} items would run twice if they were started.")
-    for page in _pages(entry for seq in seqs for entry, _ in opened.journal.recall(seq, seq + 1)):
+    _ask({"confirm": True, **arguments}, engine, door, f"{count:,} items would run twice if they were started.")
+    for page in pages(stored(opened.journal, opened.states, [HANDED_OVER])):
         reason = "taken back from Step Functions, where it was not started"
         _write(opened.journal, [(entry, Settlement(entry.seq, 0, _TAKEN_BACK, reason=reason)) for entry in page])
-    return Record(_TYPE, {"Journal": _path(arguments), "Items": len(seqs), _TAKEN_BACK: len(seqs), "HandedOver": 0})
+    return Record(_TYPE, {"Journal": _path(arguments), "Items": count, _TAKEN_BACK: count, "HandedOver": 0})
 
 
 def _write(journal: Journal, page: list[tuple[Entry, Settlement]]) -> None:
@@ -252,28 +248,9 @@ def _opened(arguments: Mapping[str, Any]) -> Iterator[Opened]:
         opened.journal.close()
 
 
-def _sendable(journal: Journal, seqs: list[int]) -> Iterator[Entry]:
-    """The items at these places, but for those that were refused before they could be sent."""
-    wanted = set(seqs)
-    for first in range(seqs[0], seqs[-1] + 1, PAGE):
-        for entry, _ in journal.recall(first, min(first + PAGE, seqs[-1] + 1)):
-            if entry.seq in wanted and entry.payload:
-                yield entry
-
-
-def _any_own_target(journal: Journal, seqs: list[int]) -> bool:
-    return any(has_own_target(entry) for entry in _sendable(journal, seqs))
-
-
-def _pages(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
-    page: list[Entry] = []
-    for entry in entries:
-        page.append(entry)
-        if len(page) == PAGE:
-            yield page
-            page = []
-    if page:
-        yield page
+def _sendable(opened: Opened, wanted: Collection[str]) -> Iterator[Entry]:
+    """The items in the states `wanted`, but for those that were refused before they could be sent."""
+    return (entry for entry in stored(opened.journal, opened.states, wanted) if entry.payload)
 
 
 def _new_folder(text: str) -> pathlib.Path:

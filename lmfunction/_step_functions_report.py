@@ -10,6 +10,7 @@ an execution that never began provably did not run.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 import re
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from lmfunction._json_window import Window
 from lmfunction._ledger import Settlement
 from lmfunction._model import Outcome
 from lmfunction._retry import classify
@@ -72,10 +74,7 @@ def read_report(file: pathlib.Path) -> Iterator[Told | None]:
 
     Raises JournalError for a file that is no such report, or not of lmfunction's items.
     """
-    executions = _loaded(file)
-    if not isinstance(executions, list):
-        raise JournalError(f"{_shown(file)} is no result file of a Distributed Map: it must hold a list.")
-    for number, execution in enumerate(executions, 1):
+    for number, execution in enumerate(_elements(file), 1):
         if not isinstance(execution, dict) or "Status" not in execution:
             raise JournalError(f"{_shown(file)}: entry {number} is no execution of a Distributed Map.")
         yield _told(execution, f"{_shown(file)}: entry {number}")
@@ -206,8 +205,36 @@ def _named_by(manifest: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _loaded(file: pathlib.Path) -> Any:
-    try:
+    with _telling(file):
         return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _elements(file: pathlib.Path) -> Iterator[Any]:
+    """The elements of the list in a file, which may have gigabytes: no more than a part of it is in memory."""
+    with _telling(file), file.open(encoding="utf-8") as source:
+        text = Window(source)
+        if text.sign() != "[":
+            text.value()
+            raise JournalError(f"{_shown(file)} is no result file of a Distributed Map: it must hold a list.")
+        text.pass_over()
+        while text.sign() != "]":
+            yield text.value()
+            if text.sign() != ",":
+                break
+            text.pass_over()
+            if text.sign() == "]":
+                raise ValueError("nothing stands behind the last comma")
+        if text.sign() != "]":
+            raise ValueError("the list has no end")
+        text.pass_over()
+        if text.sign():
+            raise ValueError("something stands behind the list")
+
+
+@contextlib.contextmanager
+def _telling(file: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise JournalError(f"{_shown(file)} cannot be read: {error.strerror}.") from None
     except ValueError:

@@ -2,7 +2,8 @@
 
 The endpoint is another process, and what is compared is the CPU time of this one, whole process, for each call: how
 many calls a core can make. Sides take turns, so that whatever else the machine does hits all; each figure is a median.
-`python bench_bulk.py [--rows NAME ...] [--full]`; `--full` sends 1,000,000 items in the row about memory, else 100,000.
+`python bench_bulk.py [--rows NAME ...] [--full]`; the rows about memory, each with a process of its own, have 100,000
+items, with `--full` 1,000,000.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -234,51 +236,84 @@ def throttled_row() -> int:
     )
 
 
-def memory_row(items: int, folder: Path) -> int:
-    """The memory of a run whose results go into a file."""
-    seen: list[float] = []
+MEMORY = {
+    "memory": {
+        "out_file": "with -OutFile",
+        "journaled": "with -Journal",
+        "both": "with -Journal and -OutFile",
+        "lines": "of a JSON Lines file, with -OutFile",
+    },
+    "keyed": {
+        "told_apart": "with -ItemKey and -OutFile",
+        "keyed": "with -ItemKey and -Journal",
+        "lines_journaled": "of a file, with -ItemKey and -Journal",
+    },
+    "resumed": {
+        "journaled": "with -Journal",
+        "resume": "again with -Resume, all of them done",
+        "resume_alone": "Resume-LMRun, all of them done",
+        "get": "Get-LMRun",
+        "export": "Export-LMRun to JSON Lines",
+        "export_csv": "Export-LMRun to CSV",
+    },
+    "handed-over": {"hand_over": "Export-LMRun -StepFunctions", "take_in": "Import-LMRun"},
+}
 
-    def source() -> Iterator[dict[str, Any]]:
-        for n in range(items):
-            if n % (items // 20) == 0:
-                seen.append(resident_mb())
-            yield item(n)
 
-    with counting_lambda(forget=True) as served, session_for(served.url) as session:
-        start = cpu()
-        run = session.invoke_lm("f", input_object=source(), throttle_limit=64, out_file=str(folder / "results.jsonl"))
-        used = (cpu() - start) / items * 1e6
-        assert run.summary()["OK"] == items
-        assert run[items // 2].payload == item(items // 2)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    growth = seen[-1] - seen[len(seen) // 2]
+def memory_rows(kinds: dict[str, str], items: int) -> int:
+    """The memory of work with so many items, each kind in a process of its own, one after the other in one folder."""
+    missed = 0
+    with counting_lambda(forget=True) as served, tempfile.TemporaryDirectory() as folder:
+        for kind, name in kinds.items():
+            found = measured(kind, items, served.url, folder)
+            missed |= told_of(f"{items:,} items {name}", found, items)
+    return missed
+
+
+def told_of(name: str, found: dict[str, float], items: int) -> int:
+    """Prints what a process needed; 1 when it is more than the budget."""
+    peak, growth = found["peak"], found["growth"]
     return told(
-        f"{items:,} items with -OutFile",
-        f"peak {peak:.0f} MB, second half grew by {growth:.1f} MB; {used:.0f} us of CPU a call",
+        name,
+        f"peak {peak:.0f} MB, second half grew by {growth:.1f} MB; {found['us']:.0f} us of CPU each, "
+        f"{found['seconds']:.0f} s",
         peak / 300,
         "at most 1 x of 300 MB, 20 MB a million",
         peak <= 300 and growth <= 10 + 10 * items / 1e6,
     )
 
 
-def resident_mb() -> float:
-    """What this process holds in memory now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
+def in_memory_row(items: int) -> int:
+    """The memory of a run whose results nobody takes: a figure without a budget, for the user holds them."""
+    with counting_lambda(forget=True) as served, tempfile.TemporaryDirectory() as folder:
+        found = measured("memory", items, served.url, folder)
+    each = (found["peak"] - found["begun"]) * 1e6 / items
+    print(
+        f"{f'{items:,} items, results in memory':<44} peak {found['peak']:.0f} MB, {each:,.0f} bytes each", flush=True
+    )
+    return 0
+
+
+def measured(kind: str, items: int, url: str, folder: str) -> dict[str, float]:
+    """What `memory_of_run.py` tells."""
+    line = [sys.executable, str(Path(__file__).with_name("memory_of_run.py")), kind, str(items), url, folder]
+    found: dict[str, float] = json.loads(subprocess.run(line, check=True, capture_output=True).stdout)
+    return found
 
 
 def main() -> int:
     """Prints the rows; 1 when a budget is missed."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rows", nargs="*", default=["memory", "64", "1000", "wall", "throttled"])
+    parser.add_argument("--rows", nargs="*", default=[*MEMORY, "in-memory", "64", "1000", "wall", "throttled"])
     parser.add_argument("--full", action="store_true")
     options = parser.parse_args()
-    missed = 0
+    missed, items = 0, 1_000_000 if options.full else 100_000
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         certificate = make_certificate(folder)
         rows: dict[str, Callable[[], int]] = {
-            "memory": lambda: memory_row(1_000_000 if options.full else 100_000, folder),
+            **{name: partial(memory_rows, kinds, items) for name, kinds in MEMORY.items()},
+            "in-memory": lambda: in_memory_row(100_000),
             "64": lambda: cpu_rows(64, certificate, folder),
             "1000": lambda: cpu_rows(1000, certificate, folder),
             "wall": lambda: wall_row(certificate),

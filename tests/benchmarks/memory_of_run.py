@@ -8,6 +8,7 @@ for an item, `seconds` how long it took. KIND names what takes the results of a 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import resource
 import sys
@@ -17,6 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import lmfunction as lm
+from lmfunction._ledger import Entry
+from lmfunction._run_binding import Binding, Digest
+from lmfunction._run_opening import begin
+from lmfunction._step_functions import ITEMS
 
 LIMIT = 64
 
@@ -119,11 +124,54 @@ class Work:
         """The items of the journal in a CSV file."""
         lm.export_lm_run(self.journal, str(self.folder / "export.csv"))
 
+    def hand_over(self) -> None:
+        """A run of which nothing was sent, handed over to Step Functions."""
+        lm.export_lm_run(self._pending(), step_functions=str(self.folder / "handed-over"), bucket="b", force=True)
+
+    def take_in(self) -> None:
+        """The result report of what `hand_over` left, read back."""
+        path = str(self.folder / "pending.db")
+        with (self.folder / "SUCCEEDED_0.json").open("w", encoding="utf-8") as report:
+            report.writelines(self._executions())
+        found = lm.import_lm_run(path, str(self.folder / "SUCCEEDED_0.json"), force=True)
+        assert self.items == found.OK
+
+    def _pending(self) -> str:
+        """A journal that holds all items, none of which was sent."""
+        path = str(self.folder / "pending.db")
+        binding = Binding("f", None, "123456789012", "us-east-1", None, "RequestResponse")
+        journal, digest = begin(path, binding).journal, Digest()
+        for first in range(0, self.items, 500):
+            entries = [entry_of(n) for n in range(first, min(first + 500, self.items))]
+            journal.register(entries)
+            for entry in entries:
+                digest.add(entry)
+            journal.flush()
+        journal.end_source(digest)
+        journal.close()
+        return path
+
+    def _executions(self) -> Iterator[str]:
+        """A report that tells of each item in the file that was handed over that it succeeded."""
+        output = {"ExecutedVersion": "$LATEST", "Payload": {"n": 1}, "StatusCode": 200}
+        told = {"Output": json.dumps(output), "Status": "SUCCEEDED", "ExecutionArn": "arn:aws:states:::execution:m:e"}
+        with (self.folder / "handed-over" / ITEMS).open(encoding="utf-8") as items:
+            for number, line in enumerate(line for line in items if line.startswith("{")):
+                execution = {**told, "Input": line.strip().removesuffix(",")}
+                yield f"{',' if number else '['}{json.dumps(execution)}\n"
+        yield "]"
+
     def _lines(self) -> Path:
         path = self.folder / "items.jsonl"
         with path.open("w", encoding="utf-8") as file:
             file.writelines(f"{json.dumps(item(n))}\n" for n in range(self.items))
         return path
+
+
+def entry_of(n: int) -> Entry:
+    """What a journal holds of an event."""
+    payload = json.dumps(item(n)).encode()
+    return Entry(n, str(n), hashlib.sha256(payload).digest(), payload)
 
 
 def resident_mb() -> float:
