@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from lmfunction._json import CheckedJson
 from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet
 from lmfunction._text import did_you_mean
@@ -16,16 +19,37 @@ from lmfunction.errors import ParameterError
 def selector(cmdlet: Cmdlet, arguments: Mapping[str, Any], values: Mapping[str, Any]) -> Callable[[InvokeResult], Any]:
     """What -Select and -PassThru make of a function's result. Raises ParameterError before anything is sent."""
     if arguments.get("pass_thru"):
-        return lambda _: values["FunctionName"]
+        return _given(values, "FunctionName")
     expression = arguments.get("select", "*")
     if expression == "*":
         return _whole
     if not isinstance(expression, str) or not expression.strip():
         raise ParameterError("Select is empty: it must be *, ^PARAMETER or a JMESPath expression.", parameter="Select")
     if expression.startswith("^"):
-        name = exact_parameter(cmdlet, expression[1:])
-        return lambda _: values.get(name)
+        return _given(values, exact_parameter(cmdlet, expression[1:]))
     return _finding(expression)
+
+
+def selects_given(arguments: Mapping[str, Any]) -> bool:
+    """Whether -Select or -PassThru take what was given for a call, and nothing of its result."""
+    return bool(arguments.get("pass_thru")) or str(arguments.get("select", "*")).startswith("^")
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Gives one text, whatever the result: equal to others that give the same, of which many objects need but one."""
+
+    text: str
+
+    def __call__(self, _: InvokeResult) -> str:
+        return self.text
+
+
+def _given(values: Mapping[str, Any], name: str) -> Callable[[InvokeResult], Any]:
+    found = values.get(name)
+    if isinstance(found, CheckedJson):  # as a journal holds it
+        return lambda _: json.loads(found) if found else None
+    return _Given(found) if isinstance(found, str) else lambda _: found
 
 
 def _whole(result: InvokeResult) -> Any:

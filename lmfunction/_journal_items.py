@@ -9,12 +9,12 @@ from __future__ import annotations
 import array
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, overload
+from typing import Final, overload
 
 from lmfunction._bulk_result import Item
 from lmfunction._kept_run import PAGE, KeptRun
 from lmfunction._ledger import HANDED_OVER, Entry, Settlement
-from lmfunction._model import InvokeResult, Outcome
+from lmfunction._model import Outcome
 from lmfunction._run_items import Kept
 from lmfunction.errors import JournalError, LMError
 
@@ -27,7 +27,7 @@ _WHOLE: Final = 1000  # errors that stay in memory
 
 
 class JournalItems(Sequence[Item]):
-    """The items of `kept`, made again from the journal by `make` when they are looked at, each with `select`.
+    """The items of `kept`, made again from the journal by `make` when they are looked at.
 
     `latencies` holds the elapsed ms of each that ended in this process, NaN for the others.
     """
@@ -38,11 +38,9 @@ class JournalItems(Sequence[Item]):
         self,
         kept: KeptRun,
         make: Callable[[Entry, Settlement | None], Item],
-        select: Callable[[InvokeResult], Any] | None = None,
     ) -> None:
         self._kept = kept
         self._make = make
-        self._select = select
         self._live: dict[int, Item] = {}
         self._unanswered: list[int] = []
         self._codes = kept.states.coded(lambda state: _OPEN if state in kept.sendable else _CODES.get(state, _OPEN))
@@ -129,7 +127,5 @@ class JournalItems(Sequence[Item]):
                 self._make(entry, None if self._codes[entry.seq] == _OPEN else settled)
                 for entry, settled in self._kept.journal.recall(first, min(first + PAGE, len(self)))
             ]
-            for item in page:
-                item.select = self._select
             self._page = (first, page)
         return page[at - first]

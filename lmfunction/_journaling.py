@@ -7,6 +7,7 @@ import pathlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from lmfunction._bulk_result import BulkResult, Item
@@ -14,7 +15,7 @@ from lmfunction._client import with_full_name
 from lmfunction._cmdlets import Call
 from lmfunction._connection import EMBEDDED_ACCOUNT, Place, resolve_place
 from lmfunction._door import Door
-from lmfunction._emission import selector
+from lmfunction._emission import selector, selects_given
 from lmfunction._engine import Engine
 from lmfunction._gathered import Gathered, gather
 from lmfunction._journal_file import opened_to_read
@@ -138,16 +139,13 @@ def begun(
     into a file, it reads them from the journal.
     """
     line = gather(INVOKE, bind.values, engine)
-    requests = Requests(line)
+    requests = Requests(line, bind.values)
     found = kept.objects(source, total)
-    select = selector(INVOKE, line.arguments, bind.values)
     if isinstance(run.items, list):
-        run.items = JournalItems(kept, requests.item, select)
+        run.items = JournalItems(kept, requests.item)
         return found
     for entry, settled in kept.results():
-        item = requests.item(entry, None if kept.is_open(entry.seq) else settled)
-        item.select = select
-        run.items.append(item)
+        run.items.append(requests.item(entry, None if kept.is_open(entry.seq) else settled))
         if run.items.failed is not None:
             break
     return found
@@ -171,12 +169,16 @@ class StoredItems:
 
 
 class Requests:
-    """Makes of what is written down of an item what it was at the time."""
+    """Makes of what is written down of an item what it was at the time, by the line that gave these `values`."""
 
-    def __init__(self, line: Gathered) -> None:
+    def __init__(self, line: Gathered, values: Mapping[str, Any]) -> None:
         arguments = with_full_name(line.arguments, line.profile.functions)
         connection = _place(line).connection
         self._redaction = line.profile.redaction
+        self._arguments = line.arguments
+        self._values = values
+        self._select = selector(INVOKE, line.arguments, values)
+        self._selects_given = selects_given(line.arguments)
         self._plain = InvokeRequest(
             str(arguments.get("function_name", "")),
             invocation_type=arguments.get("invocation_type", "RequestResponse"),
@@ -187,12 +189,18 @@ class Requests:
 
     def item(self, entry: Entry, settled: Settlement | None) -> Item:
         """The item with its result or error; without either where nothing is known."""
-        item = Item(entry.seq, Kept(entry))
+        item = Item(entry.seq, Kept(entry), select=self._select)
+        if self._selects_given:
+            item.select = partial(self._given, entry)
         if settled is not None and settled.outcome in _ANSWERED:
             item.result = self._result(entry, settled)
         elif settled is not None:
             item.error = error_of(settled)
         return item
+
+    def _given(self, entry: Entry, result: InvokeResult) -> Any:
+        """What the line's -Select makes of what was given for the item."""
+        return selector(INVOKE, self._arguments, {**self._values, **Kept(entry).parameters()})(result)
 
     def _result(self, entry: Entry, settled: Settlement) -> InvokeResult:
         call = json.loads(entry.call) if entry.call is not None else {}

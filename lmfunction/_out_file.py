@@ -36,8 +36,8 @@ Select = Callable[[InvokeResult], Any] | None
 
 
 class _Kind(NamedTuple):
-    """What results of one kind have in common: the request but for its payload, what -Select makes of them, what is
-    hidden of them.
+    """What results of one kind have in common: the request but for its payload and the name of its execution, what
+    -Select makes of them, what is hidden of them.
     """
 
     request: InvokeRequest
@@ -148,7 +148,9 @@ class OutFile(Sequence[Item]):
         """The number of what a line does not tell of its result; mostly it is the one before."""
         like = result.like
         if self._latest[0] is not like or self._latest[1] is not select:
-            kind = _Kind(replace(like, payload=b"", payload_slots=()), select, result.redaction)
+            # The name of its execution is another one for each call, so that it stands in the line.
+            request = replace(like, payload=b"", payload_slots=(), durable_execution_name=None)
+            kind = _Kind(request, select, result.redaction)
             number = self._numbers.setdefault(kind, len(self._kinds))
             if number == len(self._kinds):
                 self._kinds.append(kind)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any, Final
 
 from lmfunction import errors
@@ -44,12 +45,14 @@ def line_of(item: Item) -> bytes:
         value = getattr(result, attribute)
         if value is not None:
             head[name] = value
+    if result.like.durable_execution_name is not None:
+        head["DurableExecutionName"] = result.like.durable_execution_name
     more = "" if result.ok else f",{_ENCODER.encode(_input(item))[1:-1]}"
     return f"{_ENCODER.encode(head)[:-1]}{_payload(result)}{more}}}\n".encode("utf-8", "backslashreplace")
 
 
 def item_of(line: bytes, request: InvokeRequest) -> Item:
-    """The item of a line. `request` is what was sent, but for its payload."""
+    """The item of a line. `request` is what was sent, but for its payload and the name of its execution."""
     text = line.decode()
     found = json.loads(text)
     item = Item(found["Index"], found.get("Input"))
@@ -65,6 +68,8 @@ def item_of(line: bytes, request: InvokeRequest) -> Item:
         raw = b""
     figures = {attribute: found.get(name) for name, attribute in _MEMBERS.items() if name != "Attempts"}
     status, elapsed = figures.pop("status_code"), found.get("ElapsedMs", 0.0)
+    if "DurableExecutionName" in found:
+        request = replace(request, durable_execution_name=found["DurableExecutionName"])
     item.result = InvokeResult(
         request,
         status,

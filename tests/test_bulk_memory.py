@@ -67,6 +67,23 @@ def run_of(session: lm.Session, source: Any, **options: Any) -> lm.BulkResult:
     return found
 
 
+def jobs(count: int, name: str = "f") -> Iterator[dict[str, Any]]:
+    """Objects that name their function themselves."""
+    return ({"FunctionName": name, "Payload": event} for event in events(count))
+
+
+def run_of_jobs(session: lm.Session, source: Any, **options: Any) -> lm.BulkResult:
+    """A run whose objects name their functions."""
+    try:
+        found = session.invoke_lm(
+            input_object=source, throttle_limit=32, error_action="Continue", tolerated_failure_percent=100, **options
+        )
+    except lm.BulkError as error:
+        found = error.result
+    assert isinstance(found, lm.BulkResult)
+    return found
+
+
 def held_by(make: Callable[[int], lm.BulkResult], count: int) -> tuple[int, lm.BulkResult]:
     """The bytes that a run of so many items holds when it is over."""
     gc.collect()
@@ -118,6 +135,20 @@ def test_an_item_that_failed_takes_few_bytes(served: Served, session: lm.Session
     assert json.loads(json.dumps(last.to_dict()["Input"], default=lambda kept: kept.to_dict()))["n"] == MANY - 1
 
 
+def test_the_name_of_an_execution_takes_no_bytes(served: Served, session: lm.Session, tmp_path: Path) -> None:
+    """Where each object has one of its own, it stands in the file alone."""
+    served.set(forget=True)
+
+    def make(count: int) -> lm.BulkResult:
+        names = ({**event, "DurableExecutionName": f"run-{n:050}"} for n, event in enumerate(jobs(count)))
+        return run_of_jobs(session, names, **out_file(tmp_path))
+
+    make(10)
+    (few, _), (many, run) = (held_by(make, count) for count in (200, 800))
+    assert (many - few) / 600 < 200
+    assert run[799].request.durable_execution_name == f"run-{799:050}"
+
+
 def test_errors_hold_no_frames(served: Served, session: lm.Session) -> None:
     """An error that is kept in memory does not keep the calls of the engine alive in which it arose."""
     served.set(do={"status": 404, "type": "ResourceNotFoundException"})
@@ -130,25 +161,12 @@ def test_errors_hold_no_frames(served: Served, session: lm.Session) -> None:
 def test_what_was_never_written_down_stays(served: Served, session: lm.Session, tmp_path: Path) -> None:
     """An object that is refused again, of which the journal tells the refusal before, keeps the last one."""
     served.reset()
-    path, items = journal(tmp_path), [{"n": n} for n in range(2_500)]
-    names = [{"FunctionName": "not a name!", "Payload": item} for item in items]
-    first = session_run(session, names, **path)
-    again = session_run(session, names, resume=True, **path)
+    path, names = journal(tmp_path), [*jobs(2_500, "not a name!")]
+    first = run_of_jobs(session, names, **path)
+    again = run_of_jobs(session, names, resume=True, **path)
     for run in (first, again):
-        assert run.summary()["NOT_SENT"] == len(items)
+        assert run.summary()["NOT_SENT"] == len(names)
         assert {type(item.error) for item in run.not_sent} == {lm.ParameterError}
-
-
-def session_run(session: lm.Session, source: Any, **options: Any) -> lm.BulkResult:
-    """A run whose objects name their functions."""
-    try:
-        found = session.invoke_lm(
-            input_object=source, throttle_limit=32, error_action="Continue", tolerated_failure_percent=100, **options
-        )
-    except lm.BulkError as error:
-        found = error.result
-    assert isinstance(found, lm.BulkResult)
-    return found
 
 
 def test_a_file_that_is_guarded_is_not_held(

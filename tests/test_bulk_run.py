@@ -504,3 +504,33 @@ def test_a_file_of_objects_that_is_none(session: lm.Session, tmp_path: Any) -> N
     for name in ("missing", ".", "pipe"):
         with pytest.raises(lm.ParameterError, match="InputObject"):
             session.invoke_lm("f", input_object=tmp_path / name)
+
+
+@pytest.mark.parametrize("kept", [{"journal": "run.db"}, {"out_file": "r.jsonl"}, {"journal": "b.db", "out_file": "b"}])
+@pytest.mark.parametrize(
+    ("emits", "expected"),
+    [
+        ({"pass_thru": True}, ["f-0", "f-1", "f-0"]),
+        ({"select": "^FunctionName"}, ["f-0", "f-1", "f-0"]),
+        ({"select": "^Payload"}, [{"n": 0}, {"n": 1}, {"n": 2}]),
+        ({"select": "Payload.n"}, [0, 1, 2]),
+    ],
+)
+def test_what_was_given_is_emitted_wherever_the_results_went(
+    session: lm.Session, tmp_path: pathlib.Path, kept: dict[str, str], emits: dict[str, Any], expected: list[Any]
+) -> None:
+    """-PassThru and -Select ^NAME of objects that name their functions, also of a run that is resumed."""
+    jobs = [{"FunctionName": f"f-{n % 2}", "Payload": {"n": n}} for n in range(3)]
+    files = {name: str(tmp_path / file) for name, file in kept.items()}
+    assert session.invoke_lm(input_object=jobs, **files, **emits) == expected
+    if "journal" in files:
+        assert session.invoke_lm(input_object=jobs, resume=True, **files, **emits) == expected
+
+
+def test_names_of_executions_stand_in_the_file(session: lm.Session, tmp_path: pathlib.Path) -> None:
+    """Each call's own, which is found in its result again; nothing of it stays in memory."""
+    jobs = [{"FunctionName": "f", "Payload": {"n": n}, "DurableExecutionName": f"run-{n}"} for n in range(20)]
+    run = session.invoke_lm(input_object=jobs, out_file=str(tmp_path / "r.jsonl"))
+    assert [result.request.durable_execution_name for result in run] == [f"run-{n}" for n in range(20)]
+    lines = map(json.loads, (tmp_path / "r.jsonl").read_text().splitlines())
+    assert {line["Index"]: line["DurableExecutionName"] for line in lines} == {n: f"run-{n}" for n in range(20)}
