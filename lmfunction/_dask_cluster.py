@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -63,7 +65,7 @@ class Cluster:
     def close(self) -> None:
         """Lets go of it, where the client was made here."""
         if self.own:
-            with contextlib.suppress(Exception):  # of a scheduler that is gone
+            with _hushed(), contextlib.suppress(Exception):  # of a scheduler that is gone, which was told
                 self.client.close()
 
 
@@ -154,6 +156,21 @@ def _kind_at(address: str) -> str | None:
     if isinstance(found[0], Exception):
         raise found[0]
     return str(found[0])
+
+
+@contextlib.contextmanager
+def _hushed() -> Iterator[None]:
+    """Lets a client of ours end without its last pages in Dask's log."""
+    log = logging.getLogger("distributed.client")
+
+    def nothing(_: logging.LogRecord) -> bool:
+        return False
+
+    log.addFilter(nothing)
+    try:
+        yield
+    finally:
+        log.removeFilter(nothing)
 
 
 def _told(error: BaseException | None) -> str:

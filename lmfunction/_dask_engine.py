@@ -156,7 +156,7 @@ class DaskEngine:
             self._end_all(error if isinstance(error, LMError) else TransportError(f"The engine failed: {error!r}"))
         finally:
             self._roster.close()
-            self._inbox.close()
+            self._inbox.close(gone=self._roster.lost)
             self._cluster.close()
             self._bell.set()
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 Message = dict[str, Any]
 ANSWER: Final = 30.0  # seconds that the scheduler is given to answer
-_PATIENCE: Final = 5.0  # seconds that reading is given to end
+_PATIENCE: Final = 3.0  # seconds that reading is given to end
 _END: Final = "end of reading"
 
 
@@ -41,43 +41,48 @@ class Asked:
 
 
 class Inbox:
-    """The messages to one reader, read in a thread of its own. `rung` is set when some came, or none can come."""
+    """The messages to one reader. `rung` is set when some came, or none can come: `broken` says why."""
 
     def __init__(self, client: Any, name: str, rung: threading.Event) -> None:
         self.broken: Exception | None = None
+        self._client = client
         self._rung = rung
         self._found: collections.deque[Message] = collections.deque()
         self._queue = client.sync(_queue, client, name, callback_timeout=ANSWER)
-        self._thread = threading.Thread(target=self._read, name="invoke-inbox", daemon=True)
-        self._thread.start()
+        self._reading: Future[None] = asyncio.run_coroutine_threadsafe(self._read(), client.loop.asyncio_loop)
+        self._reading.add_done_callback(self._over)
 
     def take(self) -> list[Message]:
         """The messages that came since the last time."""
         found = self._found
         return [found.popleft() for _ in range(len(found))]
 
-    def close(self) -> None:
-        """Ends reading, and removes the queue."""
-        with contextlib.suppress(Exception):  # of a cluster that is gone
-            if self.broken is None:
-                self._queue.put({_END: True}, callback_timeout=_PATIENCE)
-            self._thread.join(_PATIENCE)
+    def close(self, *, gone: bool = False) -> None:
+        """Ends reading, and removes the queue; `gone` when the scheduler would not hear of it."""
+        with contextlib.suppress(Exception):
+            if not (gone or self._reading.done()):
+                # In place of breaking it off, which the scheduler would not notice: it would wait for ever.
+                self._client.sync(self._queue.put, {_END: True}, callback_timeout=_PATIENCE)
+                self._reading.result(_PATIENCE)
+        self._reading.cancel()
+        with contextlib.suppress(Exception):
             self._queue.close()
 
-    def _read(self) -> None:
+    async def _read(self) -> None:
         while True:
-            try:
-                # Without a timeout, each of which the scheduler would log as an error: `close` ends the waiting.
-                messages = [self._queue.get()]
-                messages += self._queue.get(batch=True)
-            except Exception as error:  # noqa: BLE001 - nobody else would see it
-                self.broken = error
-                self._rung.set()
-                return
+            # Without a timeout, each of which the scheduler would log as an error.
+            messages = [await self._queue.get()]
+            messages += await self._queue.get(batch=True)
             self._found.extend(message for message in messages if _END not in message)
             self._rung.set()
             if any(_END in message for message in messages):
                 return
+
+    def _over(self, reading: Future[None]) -> None:
+        error = ConnectionError("its client was closed") if reading.cancelled() else reading.exception()
+        if isinstance(error, Exception):
+            self.broken = error
+        self._rung.set()
 
 
 class Outbox:

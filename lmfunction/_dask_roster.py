@@ -19,7 +19,7 @@ from lmfunction.errors import TransportError
 LOOK: Final = 0.5  # seconds between two looks at which workers are there
 BEAT: Final = 5.0  # seconds between two signs of life for a sender, at most
 _GRACE: Final = 1.0  # seconds that a dead worker's last messages may still come
-_END: Final = 5.0  # seconds that senders are given to end
+_END: Final = 3.0  # seconds that senders are given to end
 _ALONE: Final = 30.0  # seconds without any worker after which a person is told
 _REFUSAL: Final = {"refused": "The run no longer counts on this worker.", "end": True}
 _BURIED: Final = 0.0  # of a sender that is gone, and whose last messages were waited for
@@ -69,6 +69,7 @@ class Roster:
         self, cluster: Cluster, run: str, start: Callable[[Any], Any], task: Message, rung: threading.Event
     ) -> None:
         self.notices: list[str] = []  # that a person should know
+        self.lost = False  # whether the scheduler answers no more
         self._cluster = cluster
         self._run = run
         self._start = start
@@ -80,7 +81,6 @@ class Roster:
         self._asked: Asked | None = None
         self._looked = -LOOK
         self._seen = time.monotonic()
-        self._gone = False
         self._refusals: list[Outbox] = []  # on their way
 
     def __iter__(self) -> Iterator[Remote]:
@@ -163,8 +163,10 @@ class Roster:
 
     def gone(self, error: Exception) -> TransportError:
         """What a run ends with when its scheduler is lost."""
-        self._gone = True
-        told = one_line(f"{type(error).__name__}: {error}", 200)
+        self.lost = True
+        told = one_line(
+            str(error).rpartition(">: ")[2].rstrip(".") or type(error).__name__, 200
+        )  # not Dask's own names
         return TransportError(
             f"The Dask scheduler {self._cluster.address} is gone ({told}). -Resume goes on with the journal, on "
             "another cluster or without -Engine.",
@@ -172,21 +174,34 @@ class Roster:
         )
 
     def close(self) -> None:
-        """Lets all senders end; where the scheduler is gone they do it by themselves."""
-        ending = []
-        for sender in () if self._gone else self.working():
-            assert sender.outbox is not None
-            with contextlib.suppress(Exception):
-                sender.outbox.post({"end": True})
-                ending.append(sender.future)
-        end = time.monotonic() + _END
-        while not self._gone and (ending or self._refusals) and time.monotonic() < end:
+        """Lets all senders end; where the scheduler is gone, or does not answer, they do it by themselves."""
+        untold = self.working()
+        ending: list[Any] = []
+        until = time.monotonic() + _END
+        while not self.lost and (untold or ending or self._refusals):
+            for sender in untold[:]:
+                if self._told_to_end(sender):
+                    untold.remove(sender)
+                    ending.append(sender.future)
             ending = [future for future in ending if not future.done()]
             self._forget_refusals()
+            if time.monotonic() > until:
+                self.lost = bool(untold)
+                break
             time.sleep(0.01)
         for sender in self._senders:
             with contextlib.suppress(Exception):
                 sender.future.cancel()
+
+    def _told_to_end(self, sender: Remote) -> bool:
+        assert sender.outbox is not None
+        try:
+            if not sender.outbox.free():
+                return False
+            sender.outbox.begin({"end": True}, self._rung)
+        except Exception:  # noqa: BLE001 - the connection's; the sender will notice by itself
+            return True
+        return True
 
     def _forget_refusals(self) -> None:
         """Lets go of the refusals that are there, or cannot come."""

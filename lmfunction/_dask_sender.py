@@ -32,7 +32,8 @@ from lmfunction.errors import GuardError, JournalError, LMError, TransportError
 
 BEAT: Final = 5.0  # seconds between two signs of life of the owner, at most
 PATIENCE: Final = 60.0  # seconds without one, after which a sender ends: nobody would hear of what it sends
-_STEP: Final = 1.0
+_STEP: Final = 1.0  # seconds between two looks at what nothing tells of
+_LAST_STEP: Final = 0.05  # the same once the run is stopped: what will not be sent ends untold, and is waited for
 _RENEWALS: Final = 3  # in a row without another credential that is taken
 
 
@@ -133,6 +134,7 @@ class _Sender:
         self._signers: list[Signer] = []
         self._heard = time.monotonic()
         self._renewals = 0
+        self._step = _STEP
         self._looked = time.monotonic()
 
     def serve(self) -> None:
@@ -167,7 +169,7 @@ class _Sender:
     def _go_on(self) -> bool:
         """One turn: what came is done, what happened is told. False when the run has ended, or the owner is gone."""
         assert self._engine is not None
-        self._rung.wait(_STEP)
+        self._rung.wait(self._step)
         self._rung.clear()
         for message in self._inbox.take():
             self._heard = time.monotonic()
@@ -191,6 +193,7 @@ class _Sender:
             self._ledger.refuse(JournalError(message["refused"]))
         if message.get("stop"):
             self._engine.stop_sending()
+            self._step = _LAST_STEP
         return not message.get("end")
 
     def _sending(self, seq: int, number: int, body: bytes) -> Sending:

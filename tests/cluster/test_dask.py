@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster.cluster_runs import check, killed_run, local_cluster
+from cluster.cluster_runs import check, killed_run
 from counting import Served
 
 import lmfunction as lm
 from lmfunction._journal_file import opened_to_read
 from lmfunction._journal_rows import recall
-
-FIRST = itertools.count(step=10_000)
-
-
-@pytest.fixture(scope="module")
-def client(_clean_environment: None) -> Iterator[Any]:
-    """A client of two workers."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
-        with local_cluster() as found:
-            yield found
-
-
-@pytest.fixture
-def doomed(place: dict[str, Any]) -> Iterator[Any]:
-    """A client of two workers of which one is killed: Dask does not always start it again."""
-    with local_cluster() as found:
-        yield found
 
 
 def outcomes(path: str, count: int) -> list[str]:
@@ -42,9 +21,9 @@ def outcomes(path: str, count: int) -> list[str]:
         return ["-" if settled is None else settled.outcome for _, settled in recall(database, 0, count)]
 
 
-def test_a_run(client: Any, served: Served, place: dict[str, Any], tmp_path: Path) -> None:
+def test_a_run(client: Any, served: Served, place: dict[str, Any], first: int, tmp_path: Path) -> None:
     """Every item runs once, and its result, its journal and its order are those of a run at home."""
-    first, path = next(FIRST), str(tmp_path / "run.db")
+    path = str(tmp_path / "run.db")
     items = [{"n": first + n} for n in range(300)]
     items[7]["do"] = {"status": 200, "body": '{"errorType": "E"}', "headers": {"X-Amz-Function-Error": "Unhandled"}}
     items[9]["do"] = [{"status": 429, "type": "TooManyRequestsException", "body": "{}"}, {}]
@@ -64,30 +43,31 @@ def test_a_run(client: Any, served: Served, place: dict[str, Any], tmp_path: Pat
 
 
 @pytest.mark.parametrize("trial", range(2))
-def test_a_worker_is_killed(doomed: Any, served: Served, place: dict[str, Any], tmp_path: Path, trial: int) -> None:
+def test_a_worker_is_killed(
+    doomed: Any, served: Served, place: dict[str, Any], first: int, tmp_path: Path, trial: int
+) -> None:
     """kill -9 of one of two workers: no item runs twice, what it had under way is unknown, the others run."""
     served.set(delay=0.01)
-    run, ran = killed_run(doomed, served, str(tmp_path / "run.db"), next(FIRST))
+    run, ran = killed_run(doomed, served, str(tmp_path / "run.db"), first)
     check(run, ran)
     assert run.summary()["OK"] >= 180
 
 
 def test_a_worker_is_killed_under_at_least_once(
-    doomed: Any, served: Served, place: dict[str, Any], tmp_path: Path
+    doomed: Any, served: Served, place: dict[str, Any], first: int, tmp_path: Path
 ) -> None:
     """With AtLeastOnce every item ends well, and no more ran twice than is told."""
     served.set(delay=0.01)
-    run, ran = killed_run(doomed, served, str(tmp_path / "run.db"), next(FIRST), delivery="AtLeastOnce", force=True)
+    run, ran = killed_run(doomed, served, str(tmp_path / "run.db"), first, delivery="AtLeastOnce", force=True)
     assert min(ran.values()) >= 1
     assert run.summary()["OK"] == len(ran)
     assert sum(times - 1 for times in ran.values()) <= run.possible_duplicates
 
 
-def test_leave_is_given_once(client: Any, served: Served, place: dict[str, Any], tmp_path: Path) -> None:
+def test_leave_is_given_once(client: Any, served: Served, place: dict[str, Any], first: int, tmp_path: Path) -> None:
     """A sender that was taken for dead and asks again is refused, and so is one that Dask runs again."""
     from lmfunction._dask_engine import DaskEngine
 
-    first = next(FIRST)
     served.set(delay=0.05)
     hears = DaskEngine._hear
     messages: list[dict[str, Any]] = []
@@ -111,9 +91,9 @@ def test_leave_is_given_once(client: Any, served: Served, place: dict[str, Any],
     assert all(executions[str(first + n)] == 1 for n in range(40))
 
 
-def test_a_failure_ends_the_run(client: Any, served: Served, place: dict[str, Any], tmp_path: Path) -> None:
+def test_a_failure_ends_the_run(client: Any, served: Served, place: dict[str, Any], first: int, tmp_path: Path) -> None:
     """With ErrorAction Stop nothing more is sent after a failure; what was not sent is resumed at home."""
-    first, path = next(FIRST), str(tmp_path / "run.db")
+    path = str(tmp_path / "run.db")
     items: list[dict[str, Any]] = [{"n": first + n} for n in range(400)]
     items[3]["do"] = {"status": 200, "body": "{}", "headers": {"X-Amz-Function-Error": "Unhandled"}}
     served.set(delay=0.02)
@@ -131,12 +111,11 @@ def test_a_failure_ends_the_run(client: Any, served: Served, place: dict[str, An
 
 
 def test_credentials_are_sent_only_when_the_line_says_so(
-    client: Any, served: Served, place: dict[str, Any], tmp_path: Path
+    client: Any, served: Served, place: dict[str, Any], first: int, tmp_path: Path
 ) -> None:
     """Those of the line stay here unless -ShareCredential sends them; then the workers sign with them."""
     from lmfunction._dask_engine import DaskEngine
 
-    first = next(FIRST)
     given = {
         "input_object": [{"n": first + n} for n in range(3)],
         "engine": client,
@@ -172,13 +151,12 @@ def test_workers_that_cannot_send_end_the_run(client: Any, place: dict[str, Any]
     assert set(outcomes(path, 2)) <= {"-", "NOT_SENT"}
 
 
-def test_every_door(client: Any, served: Served, place: dict[str, Any], tmp_path: Path) -> None:
+def test_every_door(client: Any, served: Served, place: dict[str, Any], first: int, tmp_path: Path) -> None:
     """A line finds the client of this process, or an address; the builder takes a client."""
     from lmfunction._commands import run_pipeline
     from lmfunction._door import Door
     from lmfunction._scope import Scope
 
-    first = next(FIRST)
     where = f"-EndpointUrl {place['endpoint_url']} -Region eu-west-1"
     names = {"items": [{"n": first}, {"n": first + 1}], "client": client}
     for number, engine in enumerate(("dask", client.scheduler.address, "$client")):
