@@ -307,6 +307,8 @@ class Pool:
             self._drop(wire)
             return
         wire.sending = wire.reader = None
+        if why is not None and reader.status:  # of a refusal that was cut, what has come tells why
+            reader.ended()
         if why is None and reader.keeps and not reader.over and not wire.rest:
             wire.idle_since = sending.sent_at
             self._free[wire.line].append(wire)

@@ -34,7 +34,8 @@ def _header(line: str) -> tuple[str, str]:
 class AnswerReader:
     """Reads one answer. `status` is 0 until its head is whole; `headers` has names in lower case.
 
-    `body` is what has come of it. `cap` is how many bytes a body may have: beyond it `over` is set, and reading ends.
+    `body` is what has come of it, once the answer is whole or `ended`. `cap` is how many bytes a body may have: beyond
+    it `over` is set, and reading ends.
     """
 
     # Defaults of the class: to set a dozen attributes for each answer costs as much as to read its head.
@@ -46,6 +47,7 @@ class AnswerReader:
     keeps = True
     over = False
     _data = b""
+    _coming: bytearray | None = None  # of a body that is not in chunks
     _chunk: bytearray | None = None
     _left = -1
 
@@ -54,6 +56,9 @@ class AnswerReader:
 
     def feed(self, data: bytes) -> bool:
         """Takes bytes as they came; True when the answer is whole. Raises NotHttp."""
+        if self._coming is not None:
+            self._coming += data
+            return self._more_has_come()
         if self._data:
             data = self._data + data
         elif not self.status and data.startswith(_USUAL) and self._take_whole(data):
@@ -72,12 +77,18 @@ class AnswerReader:
                 return self.feed(data) if data else False
         if self.chunked:
             return self._feed_chunks(data)
-        if self.length is not None and len(data) >= self.length:
-            self.body, self._data = data[: self.length], b""
-            self.keeps = self.keeps and len(data) == self.length
+        self._data, self._coming = b"", bytearray(data)
+        return self._more_has_come()
+
+    def _more_has_come(self) -> bool:
+        """Whether the body that is not in chunks is whole."""
+        assert self._coming is not None
+        come = len(self._coming)
+        if self.length is not None and come >= self.length:
+            self.body = bytes(self._coming[: self.length])
+            self.keeps = self.keeps and come == self.length
             return True
-        self.over = len(data) > self.cap or (self.length or 0) > self.cap
-        self._data = self.body = data
+        self.over = come > self.cap or (self.length or 0) > self.cap
         return self.over
 
     def _take_whole(self, data: bytes) -> bool:
@@ -98,6 +109,8 @@ class AnswerReader:
     def ended(self) -> bool:
         """Whether an answer that ended with its connection is whole."""
         self.keeps = False
+        if self._coming is not None:
+            self.body = bytes(self._coming)
         if not self.status and b"\r\n" in self._data:  # a head that was cut still tells what stands in it
             with contextlib.suppress(NotHttp):
                 self._read_head(self._data, cut=True)
@@ -130,14 +143,19 @@ class AnswerReader:
     def _feed_chunks(self, data: bytes) -> bool:
         """Takes chunks apart. `_left`: what is missing of one and its line end, -1 before its size, -2 at the end."""
         assert self._chunk is not None
+        self._data = b""
         while True:
+            if self._left > 2:
+                come = data[: self._left - 2]
+                self._chunk += come
+                data, self._left = data[len(come) :], self._left - len(come)
+                if self._left > 2:
+                    return False
             if self._left >= 0:
                 if len(data) < self._left:
                     self._data = data
-                    self.over = len(self._chunk) + len(data) > self.cap
-                    return self.over
-                self._chunk += data[: self._left - 2]
-                if data[self._left - 2 : self._left] != b"\r\n":
+                    return False
+                if data[: self._left] != b"\r\n":
                     raise NotHttp
                 data, self._left = data[self._left :], -1
             end = data.find(b"\r\n")
