@@ -22,9 +22,9 @@ from lmfunction._dask_roster import LOOK, Remote, Roster
 from lmfunction._dask_sender import run_sender
 from lmfunction._dask_task import address_of, task_of
 from lmfunction._door import Door
-from lmfunction._journaling import error_of
 from lmfunction._ledger import Ledger, Settlement
 from lmfunction._model import Attempt, Outcome
+from lmfunction._recalled import error_of
 from lmfunction._sending import Sending
 from lmfunction._signing import Signer, SigningKey
 from lmfunction._traffic import Course, Traffic

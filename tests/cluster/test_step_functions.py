@@ -25,12 +25,14 @@ from botocore import handlers
 from counting import Served
 
 import lmfunction as lm
+from lmfunction import _json_window
 from lmfunction._journal_file import opened_to_read
 from lmfunction._journal_rows import recall
 from lmfunction._ledger import Entry, Settlement
 from lmfunction._run_binding import Binding
 from lmfunction._run_opening import begin
 from lmfunction._step_functions import ITEM_LIMIT
+from lmfunction._step_functions_report import read_report
 
 FUNCTION = "arn:aws:lambda:eu-west-1:123456789012:function:orders"
 CASES = yaml.safe_load((Path(__file__).parent / "report_cases.yaml").read_text("utf-8"))
@@ -387,3 +389,37 @@ def test_the_state_machine_runs(make_run: Callable[..., Run], tmp_path: Path, mo
         counts = machines.describe_map_run(mapRunArn=mapped["mapRunArn"])["itemCounts"]
         assert (counts["total"], counts["succeeded"]) == (2, 2)
         assert json.loads(found["output"])["ResultWriterDetails"]["Key"].startswith(told["ResultsAt"].split("/", 3)[3])
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "no JSON"),
+        ("nonsense", "no JSON"),
+        ('{"Status": "SUCCEEDED"}', "must hold a list"),
+        ("[", "no JSON"),
+        ('[{"Status": "PENDING"}', "no JSON"),
+        ('[{"Status": "PENDING"},]', "no JSON"),
+        ('[{"Status": "PENDING"} {"Status": "PENDING"}]', "no JSON"),
+        ('[{"Status": "PENDING"}] []', "no JSON"),
+        ('[{"Status": "PENDING"}, 7]', "entry 2 is no execution"),
+    ],
+)
+def test_a_file_that_is_no_report(tmp_path: Path, text: str, told: str) -> None:
+    """Whatever is wrong with it, and wherever it stands."""
+    file = tmp_path / "SUCCEEDED_0.json"
+    file.write_text(text)
+    with pytest.raises(lm.JournalError, match=told):
+        list(read_report(file))
+
+
+def test_a_report_is_read_bit_by_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its entries come as they stand in it, wherever the parts end that are in memory."""
+    monkeypatch.setattr(_json_window, "_PART", 37)
+    file = tmp_path / "SUCCEEDED_0.json"
+    inputs = [{"run": "r", "export": "e", "seq": n, "key": str(n), "sha256": "00", "payload": n} for n in range(50)]
+    told = [{"Status": "PENDING", "Input": json.dumps(one)} for one in inputs]
+    file.write_text(json.dumps(told, indent=1))
+    assert [one.seq for one in read_report(file) if one is not None] == list(range(50))
+    file.write_text("[ ]")
+    assert list(read_report(file)) == []
