@@ -13,12 +13,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from lmfunction._bulk_result import BulkResult, Item
+from lmfunction._bulk_result import BulkResult
 from lmfunction._dask_cluster import Cluster, cluster_of
 from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._failure_guard import FailureGuard
 from lmfunction._feeding import Feeding
+from lmfunction._item import Item
 from lmfunction._item_keys import told_apart
 from lmfunction._journal import given_back
 from lmfunction._journaling import StoredItems, begun, open_run, unkept

@@ -5,21 +5,24 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
-from lmfunction._cards import failure_told
+from lmfunction._jsonable import jsonable
 from lmfunction._model import Outcome
 from lmfunction._redact import NONE, Redaction
 from lmfunction._render.card import Card, Section, Tone
+from lmfunction._render.walk import brief
 from lmfunction._spread import bars, histogram, quantile
 from lmfunction._text import duration, one_line
 
 if TYPE_CHECKING:
-    from lmfunction._bulk_result import BulkResult, Item
+    from lmfunction._bulk_result import BulkResult
+    from lmfunction._item import Item, ItemList
 
 _SHOWN: Final = 20  # payloads
+_INPUT: Final = 80  # characters of what an item was sent with
 _GROUPED: Final = 1_000  # failures that are looked into; the others are counted
 _MANY: Final = 20  # calls of which a hundredth part is worth a word
 
@@ -66,7 +69,7 @@ class _Tally:
         kind = _kind_of(item)
         group = self.groups.get((item.outcome.value, kind))
         if group is None:
-            group = self.groups[item.outcome.value, kind] = _Group(item.outcome.value, _told(item))
+            group = self.groups[item.outcome.value, kind] = _Group(item.outcome.value, item.shown())
         group.count += 1
         if len(group.objects) < 5:
             group.objects.append(item.index + 1)
@@ -84,9 +87,10 @@ def bulk_card(run: BulkResult) -> Card:
         duration(run.elapsed_ms),
         f"{_short(rate)}/s" if rate else "",
     ]
+    tone, status = _badge(tally.counts)
     return Card(
-        Tone.FAILED if bad else Tone.OK,
-        "FAILED" if bad else "OK",
+        tone,
+        status,
         f"{len(run.items):,} invocation{'' if len(run.items) == 1 else 's'}",
         tuple(fact for fact in facts if fact),
         (
@@ -98,6 +102,58 @@ def bulk_card(run: BulkResult) -> Card:
         _summary(run, tally, rate, ordered),
         tally.redaction,
     )
+
+
+def _badge(counts: Mapping[str, int]) -> tuple[Tone, str]:
+    """The worst that became of them. What merely was not sent, or may well have run, did not fail."""
+    bad = {Outcome(name) for name, count in counts.items() if count} - {Outcome.OK, Outcome.ACCEPTED}
+    if not bad:
+        return Tone.OK, "OK"
+    if bad - {Outcome.UNKNOWN, Outcome.NOT_SENT}:
+        return Tone.FAILED, "FAILED"
+    return (Tone.WARNING, "UNKNOWN") if Outcome.UNKNOWN in bad else (Tone.WARNING, "NOT SENT")
+
+
+def items_card(items: ItemList) -> Card:
+    """The card of some items of a run: a row for each, with what it was sent with where that may be shown."""
+    counts = Counter(item.outcome.value for item in items)
+    count = f"{len(items):,} item{'' if len(items) == 1 else 's'}"
+    rows = _ItemRows(items, items.redaction)
+    return Card(
+        Tone.PLAIN,
+        "ITEMS",
+        count,
+        tuple(f"{number:,} {name}" for name, number in counts.items()),
+        (Section("Items", rows, "table", more="the list itself: r[0].input, r[0].request_id"),) if items else (),
+        {"type": "Item", "count": len(items), **counts},
+        items.redaction or NONE,
+    )
+
+
+class _ItemRows(Sequence[Mapping[str, Any]]):
+    """The rows of some items, each made when it is shown."""
+
+    def __init__(self, items: Sequence[Item], redaction: Redaction | None) -> None:
+        self._items = items
+        self._redaction = redaction
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> Mapping[str, Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Mapping[str, Any]]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return [self._row(item) for item in self._items[index]]
+        return self._row(self._items[index])
+
+    def _row(self, item: Item) -> Mapping[str, Any]:
+        row = {"Index": item.index, "Outcome": item.outcome.value, "Error": item.shown()}
+        if self._redaction is not None:
+            row["Input"] = brief(jsonable(item.input), _INPUT, self._redaction, ("Payload",))
+        return row
 
 
 def _tally_of(run: BulkResult) -> _Tally:
@@ -123,14 +179,6 @@ def _kind_of(item: Item) -> str:
     if item.result is not None and item.result.error is not None:
         return item.result.error.type
     return str(getattr(item.error, "code", "") or type(item.error).__name__)
-
-
-def _told(item: Item) -> str:
-    """What became of an item, on one line."""
-    result = item.result
-    if result is None or result.error is None:
-        return item.told()
-    return " ".join(failure_told(result.error, result.redaction).split())
 
 
 def _failure_sections(tally: _Tally, bad: int) -> tuple[Section, ...]:

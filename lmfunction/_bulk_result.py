@@ -6,74 +6,18 @@ import collections
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Protocol, overload
 
 from lmfunction import _pipeline
 from lmfunction._callables import is_function
+from lmfunction._item import Item, ItemList
 from lmfunction._model import InvokeResult, Outcome
 from lmfunction._render.card import Card
 from lmfunction._text import one_line
 from lmfunction.errors import BulkError, LMError, LMWarning
 
-
-@dataclass(slots=True)
-class Item:
-    """One input object: its place (from 0), and its result or the error that stands for one."""
-
-    index: int
-    input: Any = None
-    result: InvokeResult | None = None
-    error: LMError | None = None
-    select: Callable[[InvokeResult], Any] | None = None  # what the line's -Select makes of the result
-
-    @property
-    def outcome(self) -> Outcome:
-        """The outcome class; NOT_SENT until something else is known."""
-        if self.result is not None:
-            return self.result.outcome
-        return Outcome(getattr(self.error, "outcome", Outcome.NOT_SENT))
-
-    @property
-    def ok(self) -> bool:
-        """Whether it was invoked and did not fail."""
-        return self.result is not None and self.result.ok
-
-    def failure(self) -> LMError:
-        """Why there is no good answer, as an error."""
-        if self.result is None:
-            return self.error or LMError("It was not sent.")
-        try:
-            self.result.raise_for_error()
-        except LMError as error:
-            return error
-        raise ValueError("it did not fail")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Place, outcome, input and what became of it, as plain data."""
-        found = {"Index": self.index, "Outcome": self.outcome.value, "Input": self.input, "Error": self.told()}
-        return found | ({"RequestId": self.request_id} if self.request_id else {})
-
-    @property
-    def request_id(self) -> str | None:
-        """The request id AWS gave, when an answer was seen."""
-        return self.result.request_id if self.result is not None else getattr(self.error, "request_id", None)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__} | {"select": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            setattr(self, name, value)
-
-    def told(self) -> str:
-        """What became of it, for people."""
-        if self.result is not None and self.result.error is not None:
-            return str(self.result.error)
-        return str(self.error).partition("\n")[0] if self.error is not None else "not sent"
-
-
 _GOOD: Final = frozenset([Outcome.OK, Outcome.ACCEPTED])
+_ANSWERED: Final = (*_GOOD, Outcome.FUNCTION_ERROR)
 _BAD: Final = tuple(outcome for outcome in Outcome if outcome not in _GOOD)
 
 
@@ -151,20 +95,23 @@ class BulkResult(Sequence[Any]):
         return [item.result for item in self.of(Outcome.OK, Outcome.ACCEPTED) if item.result is not None]
 
     @property
-    def failed(self) -> list[Item]:
+    def failed(self) -> ItemList:
         """The items whose function failed, or that AWS refused."""
-        failures = (Outcome.FUNCTION_ERROR, Outcome.REJECTED, Outcome.THROTTLED_OUT, Outcome.RESULT_LOST)
-        return list(self.of(*failures))
+        return self._listed(Outcome.FUNCTION_ERROR, Outcome.REJECTED, Outcome.THROTTLED_OUT, Outcome.RESULT_LOST)
 
     @property
-    def unknown(self) -> list[Item]:
+    def unknown(self) -> ItemList:
         """The items of which nobody knows whether they ran."""
-        return list(self.of(Outcome.UNKNOWN))
+        return self._listed(Outcome.UNKNOWN)
 
     @property
-    def not_sent(self) -> list[Item]:
+    def not_sent(self) -> ItemList:
         """The items that provably did not leave."""
-        return list(self.of(Outcome.NOT_SENT))
+        return self._listed(Outcome.NOT_SENT)
+
+    def _listed(self, *outcomes: Outcome) -> ItemList:
+        answered = next((item.result for item in self.of(*_ANSWERED) if item.result is not None), None)
+        return ItemList(self.of(*outcomes), None if answered is None else answered.redaction)
 
     @property
     def payloads(self) -> list[Any]:
@@ -227,10 +174,10 @@ class BulkResult(Sequence[Any]):
         return [item.result.to_dict() if item.result is not None else item.to_dict() for item in self.items]
 
     def to_frame(self) -> Any:
-        """A pandas DataFrame, a row for each object. Needs `lmfunction[frame]`."""
-        import pandas as pd
+        """A pandas DataFrame, a row for each object. Raises LMError without `lmfunction[frame]`."""
+        from lmfunction._frames import frame_of
 
-        return pd.DataFrame(
+        return frame_of(
             [
                 {
                     "Index": item.index,

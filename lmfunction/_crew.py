@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
-from lmfunction._bulk_result import Item
 from lmfunction._door import Door
 from lmfunction._engine import Engine
+from lmfunction._item import Item
 from lmfunction._model import InvokeResult
 from lmfunction._retry import AtLeastOnce
 from lmfunction._text import one_line

@@ -15,11 +15,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from lmfunction._bulk_result import Item
 from lmfunction._dask_post import Inbox, Message, Outbox
 from lmfunction._dask_task import connection_of, request_to
 from lmfunction._http_engine import HttpEngine
 from lmfunction._identity import ask_sts
+from lmfunction._item import Item
 from lmfunction._ledger import Committed, Entry, Settlement
 from lmfunction._line import Line
 from lmfunction._retry import RetryPolicy

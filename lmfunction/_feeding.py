@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from lmfunction._batch import Batch
-from lmfunction._bulk_result import BulkResult, Item
+from lmfunction._bulk_result import BulkResult
 from lmfunction._cmdlets import Call, prepare
 from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._failure_guard import FailureGuard
+from lmfunction._item import Item
 from lmfunction._journal_items import JournalItems
 from lmfunction._kept_run import KeptRun
 from lmfunction._model import InvokeResult, Outcome

@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, overload
 
-from lmfunction._bulk_result import Item
+from lmfunction._item import Item
 from lmfunction._kept_run import PAGE, KeptRun
 from lmfunction._ledger import HANDED_OVER, Entry, Settlement
 from lmfunction._model import Outcome

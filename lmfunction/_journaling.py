@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from lmfunction._bulk_result import BulkResult, Item
+from lmfunction._bulk_result import BulkResult
 from lmfunction._client import with_full_name
 from lmfunction._cmdlets import Call
 from lmfunction._connection import EMBEDDED_ACCOUNT, Place, resolve_place
 from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._gathered import Gathered, gather
+from lmfunction._item import Item
 from lmfunction._journal_file import opened_to_read
 from lmfunction._journal_items import JournalItems
 from lmfunction._journal_rows import recall

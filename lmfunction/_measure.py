@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lmfunction._batch import Batch
-from lmfunction._bulk_result import Item
 from lmfunction._client import Plan
 from lmfunction._cmdlets import Call, prepare
 from lmfunction._crew import Crew, Job
@@ -21,6 +20,7 @@ from lmfunction._defaults import add_defaults
 from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
 from lmfunction._gathered import gather
+from lmfunction._item import Item
 from lmfunction._measure_row import COUNT
 from lmfunction._measurement import Measurement, sample_of
 from lmfunction._model import InvokeResult, Outcome

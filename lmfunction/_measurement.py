@@ -236,8 +236,8 @@ class Measurement:
         return {name: value for name, value in figures.items() if value is not None}
 
     def to_frame(self) -> Any:
-        """A pandas DataFrame, a row for each call. Needs `lmfunction[frame]`."""
-        import pandas as pd
+        """A pandas DataFrame, a row for each call. Raises LMError without `lmfunction[frame]`."""
+        from lmfunction._frames import frame_of
 
         columns = {
             "Call": [s.number for s in self.samples],
@@ -252,7 +252,7 @@ class Measurement:
             "RequestId": [s.request_id for s in self.samples],
             "Error": [s.error for s in self.samples],
         }
-        return pd.DataFrame(columns)
+        return frame_of(columns)
 
     def plot(self) -> Any:
         """A matplotlib Figure: the latency of each call, cold starts marked, and how it is spread.

@@ -239,11 +239,14 @@ class InvokeResult:
         return found
 
     def to_frame(self) -> Any:
-        """The payload as a pandas DataFrame: one row for an object, one a list item. Needs `lmfunction[frame]`."""
-        import pandas as pd
+        """The payload as a pandas DataFrame: one row for an object, one a list item.
+
+        Raises LMError without `lmfunction[frame]`.
+        """
+        from lmfunction._frames import frame_of
 
         rows = self.payload if isinstance(self.payload, list) else [self.payload]
-        return pd.DataFrame([row if isinstance(row, dict) else {"Payload": row} for row in rows])
+        return frame_of([row if isinstance(row, dict) else {"Payload": row} for row in rows])
 
     def keys(self) -> list[str]:
         """The wire names that this result has."""

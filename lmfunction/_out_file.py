@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, overload
 
-from lmfunction._bulk_result import Item
+from lmfunction._item import Item
 from lmfunction._model import InvokeResult, Outcome
 from lmfunction._redact import NONE, Redaction
 from lmfunction._request import InvokeRequest

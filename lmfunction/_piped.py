@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lmfunction._bulk_result import Item
 from lmfunction._gathered import refuse_exclusive
+from lmfunction._item import Item
 from lmfunction._json_lines import JsonText, ResultRecord
 from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet, Rank

@@ -12,12 +12,12 @@ from typing import Any
 from lmfunction._audit import Entry
 from lmfunction._audit_record import of_error, of_request, of_result
 from lmfunction._batch import Batch
-from lmfunction._bulk_result import Item
 from lmfunction._client import request_shown, result_of
 from lmfunction._cmdlets import Call, intent_of
 from lmfunction._dispatch import Writing, scribe_of
 from lmfunction._engine import Engine
 from lmfunction._guards import FREE
+from lmfunction._item import Item
 from lmfunction._model import InvokeResult
 from lmfunction._piped import payload_of_object
 from lmfunction._prepare import payload_of, plain_payload

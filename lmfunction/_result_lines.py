@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from lmfunction import errors
-from lmfunction._bulk_result import Item
+from lmfunction._item import Item
 from lmfunction._jsonable import jsonable
 from lmfunction._model import Attempt, InvokeResult, Outcome
 from lmfunction._request import InvokeRequest

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lmfunction._batch import Batch
-from lmfunction._bulk_result import Item
 from lmfunction._cmdlets import Call
 from lmfunction._connection import Place
 from lmfunction._crew import Crew, Job
@@ -21,6 +20,7 @@ from lmfunction._dispatch import scribe_of
 from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._http_engine import HttpEngine
+from lmfunction._item import Item
 from lmfunction._journaling import KeptCall
 from lmfunction._kept_run import KeptRun
 from lmfunction._line import Line

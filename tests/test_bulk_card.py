@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from collections.abc import Iterator
 
@@ -10,7 +11,8 @@ import pytest
 
 import lmfunction as lm
 from lmfunction._bulk_card import bulk_card
-from lmfunction._bulk_result import BulkResult, Item
+from lmfunction._bulk_result import BulkResult
+from lmfunction._item import Item
 from lmfunction._model import _UNREAD, InvokeResult
 from lmfunction._redact import Redaction
 from lmfunction._render import render_text
@@ -79,6 +81,53 @@ def test_failures_are_told_by_kind() -> None:
         "UNKNOWN",
     ]
     assert "run.failed, run.unknown, run.not_sent" in card.sections[0].more
+
+
+BADGES = {
+    "FAILED": [failed("E", "m"), TransportError("No answer came."), None],
+    "UNKNOWN": [TransportError("No answer came."), None],
+    "NOT SENT": [None],
+    "OK": [],
+}
+
+
+@pytest.mark.parametrize("badge", BADGES)
+def test_the_badge_is_the_worst_of_them(badge: str) -> None:
+    """A run that was stopped, or of which an answer is missing, is not said to have failed."""
+    assert bulk_card(run_of(answered(1), *BADGES[badge])).status == badge
+
+
+def test_lists_of_items() -> None:
+    """What failed is a table of objects, errors and inputs, as the profile hides them; of many only some are read."""
+    hides = Redaction(keys=("phone",), paths=("Payload.errorMessage",))
+    good, bad = answered(1), failed("KeyError", "card 4111")
+    good.redaction = bad.redaction = hides
+    run = run_of(good, bad, ServiceError("AWS answered 403.", code="AccessDenied", outcome="REJECTED"), None)
+    for item in run.items:
+        item.input = {"order": item.index, "phone": "555-0199"}
+    assert repr(run.failed) == "<2 items, FUNCTION_ERROR 1, REJECTED 1>"
+    assert repr(run.failed[1]) == "<Item 2 REJECTED: AWS answered 403.>"
+    data, metadata = run.failed._repr_mimebundle_()
+    shown = " ".join(data["text/plain"].split())
+    assert shown.startswith("[ITEMS] 2 items · 1 FUNCTION_ERROR · 1 REJECTED Items Index Outcome Error Input 1 FUN")
+    assert '{"order": 1' in shown
+    assert "4111" not in data["text/plain"] + data["text/html"]
+    assert "555-0199" not in data["text/plain"] + data["text/html"]
+    assert metadata["lmfunction"] == {"type": "Item", "count": 2, "FUNCTION_ERROR": 1, "REJECTED": 1}
+    assert "4111" not in repr(list(run.failed))
+    again = pickle.loads(pickle.dumps(run.failed))
+    assert (repr(list(again)), again.redaction) == (repr(list(run.failed)), hides)
+    unanswered = run_of(None, None)
+    unanswered.items[0].input = {"phone": "555-0199"}
+    assert "555" not in unanswered.not_sent._repr_mimebundle_()[0]["text/plain"]  # nobody knows what is to be hidden
+
+
+def test_a_list_of_very_many_items_is_shown_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    monkeypatch.setattr(Item, "told", lambda item: told.append(item.index) or "not sent")
+    many = run_of(*[None] * 100_000).not_sent
+    assert "of 100,000 rows" in many._repr_mimebundle_()[0]["text/plain"]
+    assert len(told) < 1_000
 
 
 def test_the_histogram_of_many_times() -> None:

@@ -82,7 +82,7 @@ def test_every_room_exists() -> None:
         ("yaml", {"_yaml"}),
         ("IPython", {"_magics", "_matcher"}),
         ("traitlets", {"_magics"}),
-        ("pandas", {"_model", "_bulk_result", "_measurement"}),
+        ("pandas", {"_frames"}),
         ("distributed", {"_dask_cluster", "_dask_post", "_dask_sender"}),
         ("matplotlib", {"_measurement_plot"}),
         ("jmespath", {"_select"}),

@@ -10,7 +10,8 @@ import json
 import time
 from typing import Any
 
-from lmfunction._bulk_result import BulkResult, Item
+from lmfunction._bulk_result import BulkResult
+from lmfunction._item import Item
 from lmfunction._model import InvokeResult
 from lmfunction._redact import Redaction
 from lmfunction._request import InvokeRequest, Target

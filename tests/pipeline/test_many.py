@@ -14,7 +14,7 @@ import pytest
 from ctrl_c import ctrl_c_when
 
 import lmfunction as lm
-from lmfunction._bulk_result import Item
+from lmfunction._item import Item
 from lmfunction._transport import Reply
 from lmfunction.errors import ServiceError, TransportError
 

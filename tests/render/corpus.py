@@ -14,8 +14,9 @@ from typing import Any
 import yaml
 
 from lmfunction import errors
-from lmfunction._bulk_result import BulkResult, Item
+from lmfunction._bulk_result import BulkResult
 from lmfunction._cards import card_of, plan_card
+from lmfunction._item import Item
 from lmfunction._model import Attempt, InvokeResult, Outcome
 from lmfunction._record import Record, Records
 from lmfunction._redact import Redaction

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lmfunction._bulk_result import BulkResult, Item
+from lmfunction._bulk_result import BulkResult
+from lmfunction._item import Item
 from lmfunction._model import Attempt, InvokeResult, Outcome
 from lmfunction._record import Record, Records
 from lmfunction._redact import Redaction
