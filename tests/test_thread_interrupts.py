@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -185,3 +187,32 @@ def test_the_main_thread_keeps_its_engine() -> None:
     with interruptible():
         assert not interrupt_all()
     assert dataclasses.replace(engine) == engine
+
+
+_TRACED = """
+import sys, threading
+from lmfunction._thread_interrupts import watched
+
+def stopped():
+    try:
+        with watched() as watch:
+            watch.interrupt()
+            for _ in range(1000):
+                pass
+    except KeyboardInterrupt:
+        pass
+
+thread = threading.Thread(target=stopped)
+thread.start()
+thread.join()
+sys.setprofile(lambda *_: None)
+(lambda: None)()
+sys.setprofile(None)
+print("done")
+"""
+
+
+def test_a_profiler_gets_on_after_an_interrupt() -> None:
+    """CPython must not go on looking for an error that was taken back: with %prun no call would ever begin."""
+    ended = subprocess.run([sys.executable, "-c", _TRACED], capture_output=True, text=True, timeout=20, check=False)
+    assert ended.stdout == "done\n"
