@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any, Final
 
 from lmfunction._boto import Connection
-from lmfunction._bulk_result import Item
 from lmfunction._client import with_full_name
 from lmfunction._emission import selector, selects_given
 from lmfunction._gathered import Gathered
+from lmfunction._item import Item
 from lmfunction._ledger import HANDED_OVER, Entry, Settlement
 from lmfunction._model import Attempt, InvokeResult, Outcome
 from lmfunction._request import InvokeRequest, Target
