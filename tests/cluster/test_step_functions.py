@@ -284,8 +284,6 @@ def test_reports_that_are_not_of_the_run(make_run: Callable[..., Run], tmp_path:
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c["id"])
 def test_every_end_of_an_execution(case: dict[str, Any], tmp_path: Path) -> None:
     """The outcome class of each way in which a child execution can end, with what the report tells of it."""
-    from lmfunction._step_functions_report import read_report
-
     item = {"run": "r", "export": "e", "seq": 3, "key": "k", "sha256": "00", "payload": {}}
     path = report(tmp_path / "r", {case["file"]: [execution(item, **case["execution"])]}) / f"{case['file']}_0.json"
     (told,) = read_report(path)
