@@ -19,7 +19,7 @@ from lmfunction._dask_cluster import Cluster
 from lmfunction._dask_gate import Gate
 from lmfunction._dask_post import Inbox, Message
 from lmfunction._dask_roster import LOOK, Remote, Roster
-from lmfunction._dask_sender import run_sender
+from lmfunction._dask_sender import entrance
 from lmfunction._dask_task import address_of, task_of
 from lmfunction._door import Door
 from lmfunction._ledger import Ledger, Settlement
@@ -83,7 +83,7 @@ class DaskEngine:
         run = f"lmfunction-{uuid.uuid4().hex}"
         told = {**task, "version": _version(), "run": run, "limit": traffic.limit, "at_least_once": at_least_once}
         self._gate = Gate(ledger, self._rung)
-        self._roster = Roster(cluster, run, run_sender, told, self._rung)
+        self._roster = Roster(cluster, run, entrance(), told, self._rung)
         self._inbox = Inbox(cluster.client, run, self._rung)
         self._thread = threading.Thread(target=self._run, name="invoke-cluster", daemon=True)
         self._thread.start()

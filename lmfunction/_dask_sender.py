@@ -12,7 +12,7 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from lmfunction._dask_post import Inbox, Message, Outbox
@@ -35,6 +35,21 @@ PATIENCE: Final = 60.0  # seconds without one, after which a sender ends: nobody
 _STEP: Final = 1.0  # seconds between two looks at what nothing tells of
 _LAST_STEP: Final = 0.05  # the same once the run is stopped: what will not be sent ends untold, and is waited for
 _RENEWALS: Final = 3  # in a row without another credential that is taken
+
+
+def entrance() -> Callable[[Mapping[str, Any]], str]:
+    """`run_sender` as it is sent to a worker: by value, and looked for there.
+
+    Dask ends a worker that cannot unpack a task's function, and the next one, and the next: all of a cluster without
+    lmfunction. So it gets one that it can unpack, which fails there as any task does.
+    """
+
+    def run_sender(task: Mapping[str, Any]) -> str:
+        import importlib
+
+        return str(importlib.import_module("lmfunction._dask_sender").run_sender(task))
+
+    return run_sender
 
 
 def run_sender(task: Mapping[str, Any]) -> str:
