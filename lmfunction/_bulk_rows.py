@@ -36,7 +36,7 @@ MANY: Final = (
     Parameter(
         "SkipInvalid",
         Kind.SWITCH,
-        "Leave out the lines that are no JSON of a file of objects (-InputObject as a Path), and list them.",
+        "Leave out the lines that are no JSON of a file of objects (-InputObject file://PATH), and list them.",
         rank=Rank.OURS,
         by_name=False,
     ),

@@ -16,6 +16,7 @@ from lmfunction._table import OPERATIONS
 
 _OBJECT_KINDS: Final = (
     Kind.OBJECT,
+    Kind.ITEMS,
     Kind.OBJECTS,
     Kind.JSON,
     Kind.MAP,
@@ -24,7 +25,7 @@ _OBJECT_KINDS: Final = (
     Kind.SOURCE,
     Kind.SECRET,
 )
-_FILE_KINDS: Final = (*_OBJECT_KINDS[1:7], Kind.BASE64)
+_FILE_KINDS: Final = (*_OBJECT_KINDS[1:8], Kind.BASE64)
 _PATH_NAMES: Final = frozenset(["FilePath", "Path", "OutFile", "Journal", "ProfileLocation", "LiteralPath", "Template"])
 _FILE: Final = re.compile(r"fileb?://", re.IGNORECASE)
 # What a bare word of the grammar may consist of without being read as anything else.

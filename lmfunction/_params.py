@@ -33,6 +33,7 @@ class Kind(enum.StrEnum):
     MAP = "mapping"
     SECRET = "secret"  # noqa: S105 - the name of a kind
     OBJECT = "object"
+    ITEMS = "objects"  # a variable that holds them, or the file of JSON Lines that does
     VARIABLE = "variable name"
     EXPRESSION = "JMESPath"  # the line's text as written, blanks and all
     BLOCK = "block"  # { a Python expression over $_ }, or a function

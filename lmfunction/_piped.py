@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from lmfunction._gathered import refuse_exclusive
 from lmfunction._item import Item
@@ -12,6 +13,7 @@ from lmfunction._model import InvokeResult
 from lmfunction._params import Cmdlet, Rank
 from lmfunction._run_items import Kept
 from lmfunction._table import INVOKE
+from lmfunction._text import one_line, one_slip
 from lmfunction.errors import ParameterError
 
 
@@ -32,8 +34,11 @@ def bind_object(value: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     if "FunctionName" not in bound:
         if isinstance(value, str):
             return {**bound, "FunctionName": str(value)}
-        if isinstance(value, Mapping) and any(_folded(key) == "functionname" for key in value):
-            return {**by_property_name(value, INVOKE, bound), **bound}
+        if isinstance(value, Mapping):
+            named = any(_folded(key) == "functionname" for key in value)
+            _refuse_misspelt(value, named=named)
+            if named:
+                return {**by_property_name(value, INVOKE, bound), **bound}
     if "Payload" in bound or "PayloadStream" in bound:
         raise ParameterError("The piped object has no place: the Payload is given on the line.", parameter="Payload")
     return {**bound, "Payload": payload_of_object(value)}
@@ -72,6 +77,31 @@ def by_property_name(value: Mapping[str, Any], cmdlet: Cmdlet, typed: Mapping[st
         found[parameter.name] = item
     refuse_exclusive(cmdlet, found)
     return found
+
+
+def _refuse_misspelt(value: Mapping[str, Any], *, named: bool) -> None:
+    """Raises ParameterError for a member that is a parameter's name but for a slip: what it says would count for
+    nothing, and a column `Qualifer` would run $LATEST. Of an object without a FunctionName only that one is looked for.
+    """
+    for key in value:
+        meant = _meant(_folded(key))
+        if meant is not None and (named or meant == "FunctionName"):
+            raise ParameterError(
+                f"The piped object's member {one_line(str(key), 60)} is no parameter. Did you mean {meant}?",
+                parameter=meant,
+            )
+
+
+@functools.lru_cache(1024)  # the same for each of many objects
+def _meant(folded: str) -> str | None:
+    """The parameter whose name it is but for a slip; None where it is a name itself."""
+    known = {s: p.name for p in INVOKE.parameters if p.by_name and p.rank is not Rank.COMMON for s in p.spellings}
+    if len(folded) < _TELLING or folded in known:
+        return None
+    return next((name for spelling, name in known.items() if one_slip(folded, spelling)), None)
+
+
+_TELLING: Final = 5  # letters that a name must have for a slip in it to be told from another name
 
 
 def _folded(key: Any) -> str:

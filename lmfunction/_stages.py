@@ -17,7 +17,6 @@ from lmfunction._batch import Batch
 from lmfunction._bulk import Terms, Watch, invoke_many, ready_many
 from lmfunction._bulk_result import BulkResult
 from lmfunction._door import NOTHING, Door
-from lmfunction._emission import selector
 from lmfunction._engine import Engine
 from lmfunction._gathered import gather, is_dry
 from lmfunction._items_file import ItemsFile
@@ -32,7 +31,7 @@ from lmfunction._piped import bind_object, open_values
 from lmfunction._pipeline import Flow, Objects, Stage, Stopped, run
 from lmfunction._progress import wanted
 from lmfunction._run_reading import stored_binding
-from lmfunction._survey import Binding
+from lmfunction._survey import Binding, check_line
 from lmfunction._table import INVOKE
 from lmfunction.errors import BulkError, ParameterError
 
@@ -156,6 +155,7 @@ class InvokeStage(Stage):
     door: Door
     on_result: Callable[[InvokeResult], None] = lambda _: None
     file: ItemsFile | None = None  # from which the objects come, where they can be read again
+    for_all: bool = False  # whether none is a number of objects too: then there is a run of none, with all that it has
     ends = True
 
     def run(self, objects: Iterator[Any], flow: Flow) -> Iterator[Any]:
@@ -165,7 +165,7 @@ class InvokeStage(Stage):
             head += itertools.islice(objects, 1)
         if len(head) == 1 and not flow.many and not self.values.keys() & _FOR_MANY:
             yield from self._once(head[0], flow)
-        elif head:
+        elif head or (flow.many and self.for_all):
             left = operator.length_hint(objects, -1)
             coming = itertools.chain(head, objects) if self.file is None else self.file
             yield from self.each(coming, flow, None if left < 0 else len(head) + left)
@@ -200,6 +200,7 @@ class InvokeStage(Stage):
                 " and an OnceKey of its own.",
                 parameter="OnceKey",
             )
+        check_line(Binding(self.values), self.engine)
         door = replace(self.door, error_action=arguments.get("error_action", self.door.error_action))
         title = str(arguments.get("function_name", "invocations"))
         if arguments.get("as_job") and not is_dry(arguments, self.engine, self.door):
@@ -234,7 +235,6 @@ class InvokeStage(Stage):
 
     def _begun(self, objects: Iterable[Any], arguments: Mapping[str, Any], door: Door, watch: Watch) -> Job:
         """The job that makes the calls. What a guard or a journal has against them is raised here and now."""
-        selector(INVOKE, arguments, self.values)
         check_assignable(arguments, door)
         empty_lists(arguments, door)
         stage = Backstage(door)
@@ -341,7 +341,8 @@ def invoke(values: Mapping[str, Any], engine: Engine, door: Door, on_result: Cal
         return _cmdlets.invoke(values, engine, door, on_result)
     source = _source(values, door)
     file = source if isinstance(source, ItemsFile) else None
-    stage = InvokeStage({k: v for k, v in values.items() if k != "InputObject"}, engine, door, on_result, file)
+    line = {name: value for name, value in values.items() if name != "InputObject"}
+    stage = InvokeStage(line, engine, door, on_result, file, for_all=True)
     return run([source if file is None else iter(file)], [stage])
 
 
@@ -354,7 +355,7 @@ def _source(values: Mapping[str, Any], door: Door) -> Any:
     if not isinstance(value, pathlib.PurePath):
         if values.get("SkipInvalid"):
             raise ParameterError(
-                "SkipInvalid is for a file of objects: give -InputObject a Path.", parameter="SkipInvalid"
+                "SkipInvalid is for a file of objects: give -InputObject file://PATH.", parameter="SkipInvalid"
             )
         return value
     warn = functools.partial(door.tell, "warning")

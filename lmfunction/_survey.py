@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import collections
 import itertools
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from lmfunction._batch import Batch
 from lmfunction._client import Plan, make_plan
 from lmfunction._cmdlets import intent_of
 from lmfunction._door import Door
+from lmfunction._emission import selector
 from lmfunction._engine import Engine
 from lmfunction._gathered import gather, is_dry
 from lmfunction._guards import clear, concerned, confirm_repeats, foresee
@@ -86,6 +87,14 @@ def surveyed(
     return items, batch
 
 
+def check_line(bind: Binding, engine: Engine) -> None:
+    """Raises what is wrong with the line itself, which would be told of each object otherwise."""
+    values = gather(INVOKE, bind.values, engine).arguments
+    selector(INVOKE, values, bind.values)
+    if bind.has_one_target:
+        _aimed(bind.values, engine, without=_CARRIED[:2])
+
+
 def consented_to_repeats(objects: Iterator[Any], bind: Binding, engine: Engine, door: Door) -> Iterator[Any]:
     """The objects, whose calls may be sent again although they may have run. Raises GuardError without a consent."""
     head = list(itertools.islice(objects, 1))
@@ -122,9 +131,11 @@ def _names_a_profile(value: Any) -> bool:
     )
 
 
-def _aimed(values: Mapping[str, Any], engine: Engine) -> tuple[Mapping[str, Any], Plan]:
+def _aimed(
+    values: Mapping[str, Any], engine: Engine, without: Sequence[str] = _CARRIED
+) -> tuple[Mapping[str, Any], Plan]:
     """The arguments for one object, and its plan without what it carries."""
     gathered = gather(INVOKE, values, engine)
-    arguments = {name: value for name, value in gathered.arguments.items() if name not in _CARRIED}
+    arguments = {name: value for name, value in gathered.arguments.items() if name not in without}
     plan = make_plan(arguments, gathered.profile, gathered.aws_profile, warn=lambda _: None, given=gathered.given)
     return gathered.arguments, plan

@@ -85,8 +85,8 @@ _INVOKE: Final = (
     FORCE,
     Parameter(
         "InputObject",
-        Kind.OBJECT,
-        "Objects to invoke with, one call each, as if they were piped in.",
+        Kind.ITEMS,
+        "Objects to invoke with, one call each, as if they were piped in: a $variable, or file://PATH of JSON Lines.",
         rank=Rank.OURS,
         by_name=False,
     ),

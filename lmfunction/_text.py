@@ -55,6 +55,17 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return by_folded[found[0]] if found else None
 
 
+def one_slip(written: str, meant: str) -> bool:
+    """Whether `written` is `meant` but for one letter: missing, too much, another one, or two in the wrong order."""
+    if abs(len(written) - len(meant)) > 1 or written == meant:
+        return False
+    same = next((n for n, (one, other) in enumerate(zip(written, meant, strict=False)) if one != other), None)
+    at = min(len(written), len(meant)) if same is None else same
+    here, there = written[at:], meant[at:]
+    swapped = here[:2] == there[1::-1] and here[2:] == there[2:]
+    return here[1:] == there[1:] or here[1:] == there or here == there[1:] or swapped
+
+
 def did_you_mean(name: str, names: Iterable[str], *, prefix: str = "") -> str:
     """` Did you mean X?` with a leading blank, or nothing."""
     found = nearest(name, names)

@@ -7,6 +7,8 @@ only when it is defined. What a variable holds is never read again.
 from __future__ import annotations
 
 import json
+import os
+import pathlib
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -135,6 +137,18 @@ def _read_object(parameter: Parameter, value: Value, scope: Scope, source: str) 
     return found
 
 
+def _read_items(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
+    """The objects behind a variable, or the path of a file of them, which is read as they are needed."""
+    if value.form in (Form.WORD, Form.ARGUMENT):
+        named = _named_file(value)
+        if named is not None:
+            return pathlib.Path(os.path.expandvars(named[1])).expanduser()
+    found, taken = _object(parameter, value, scope)
+    if not taken:
+        raise ParameterError(f"-{parameter.name} takes a $variable, or file://PATH of a file with a JSON value a line.")
+    return found
+
+
 def _read_variable(parameter: Parameter, value: Value, scope: Scope, source: str) -> Any:
     name = value.text.removeprefix("$")
     if not re.fullmatch(r"\+?[^\W\d]\w*", name):
@@ -243,6 +257,7 @@ _READERS: Final = {
     Kind.SWITCH: _read_switch,
     Kind.SECRET: _read_secret,
     Kind.OBJECT: _read_object,
+    Kind.ITEMS: _read_items,
     Kind.VARIABLE: _read_variable,
 }
 
@@ -345,17 +360,24 @@ def _checked(parameter: Parameter, text: str, value: Value, source: str) -> str:
 
 def _file(parameter: Parameter, value: Value, *, text: bool) -> str | bytes | None:
     """The content behind `file://PATH` (text) or `fileb://PATH` (bytes); None for anything else."""
-    scheme, separator, name = value.text.partition("://")
-    if not separator or scheme.casefold() not in ("file", "fileb") or parameter.kind is Kind.FILE:
+    named = _named_file(value)
+    if named is None or parameter.kind is Kind.FILE:
         return None
-    if name[:1] in "'\"" and name[-1:] == name[:1]:
-        name = name[1:-1]
-    if scheme.casefold() == "fileb" and parameter.kind not in (Kind.JSON, Kind.STREAM, Kind.BASE64, Kind.BLOB):
+    scheme, name = named
+    if scheme == "fileb" and parameter.kind not in (Kind.JSON, Kind.STREAM, Kind.BASE64, Kind.BLOB):
         raise ParameterError(f"-{parameter.name} takes text: use file:// for a text file.")
-    reads_text = text and scheme.casefold() == "file"
+    reads_text = text and scheme == "file"
     reader = read_text_file if reads_text else read_file
     limit = _wire.PACKAGE_LIMIT if parameter.kind is Kind.BLOB else _wire.SYNC_REQUEST_LIMIT
     return reader(name, limit=limit, parameter=parameter.name)
+
+
+def _named_file(value: Value) -> tuple[str, str] | None:
+    """`file` or `fileb`, and the path behind it, where the value is written so."""
+    scheme, separator, name = value.text.partition("://")
+    if not separator or scheme.casefold() not in ("file", "fileb"):
+        return None
+    return scheme.casefold(), name[1:-1] if name[:1] in "'\"" and name[-1:] == name[:1] else name
 
 
 def _standard_input(parameter: Parameter, scope: Scope) -> bytes:

@@ -36,6 +36,7 @@ SAMPLES: dict[Kind, Any] = {
     Kind.MAP: {"user_agent_extra": "x"},
     Kind.SECRET: "hidden-value",
     Kind.OBJECT: [1],
+    Kind.ITEMS: [1],
     Kind.VARIABLE: "name",
     Kind.NUMBER: 1.5,
     Kind.FILE: "file.json",

@@ -15,7 +15,9 @@ import pytest
 from counting import Served, counting_lambda, make_certificate
 
 import lmfunction as lm
+from lmfunction._commands import run_arguments
 from lmfunction._connection_pool import Pool
+from lmfunction._door import Door
 
 KEYS = lm.Credential("AKIDEXAMPLE", "not-a-secret")
 
@@ -458,7 +460,7 @@ def test_what_is_for_many_needs_many(session: lm.Session) -> None:
     """OutFile and SkipInvalid without objects are a slip."""
     with pytest.raises(lm.ParameterError, match="OutFile is for many"):
         session.invoke_lm("f", out_file="x")
-    with pytest.raises(lm.ParameterError, match="give -InputObject a Path"):
+    with pytest.raises(lm.ParameterError, match="give -InputObject file://PATH"):
         session.invoke_lm("f", input_object=[1], skip_invalid=True)
 
 
@@ -483,6 +485,15 @@ def test_a_file_of_objects(
     run = session.invoke_lm("f", input_object=path)
     assert [payload["n"] for payload in (run.payloads if isinstance(run, lm.BulkResult) else [])] == wanted
     assert cloud.counts()["requests"] == len(wanted)
+
+
+def test_a_file_of_objects_on_a_line(cloud: Served, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the terminal, where no variable is, file:// names the file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "jobs.jsonl").write_text('{"n": 1}\n{"n": 2}\n')
+    words = ["invoke_lm", "f", "-InputObject", "file://jobs.jsonl", "-Select", "Payload.n"]
+    with lm.Session(region="us-east-1", endpoint_url=cloud.url, credential=KEYS) as session:
+        assert run_arguments(words, session.engine, Door(), lambda _: None) == [1, 2]
 
 
 def test_a_wrong_line_is_found_before_the_first_is_sent(cloud: Served, session: lm.Session, tmp_path: Any) -> None:

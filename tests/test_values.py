@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,7 @@ ONE_OF_EACH = Cmdlet(
         Parameter("Whole", Kind.WHOLE, ""),
         Parameter("Map", Kind.MAP, ""),
         Parameter("Object", Kind.OBJECT, ""),
+        Parameter("Items", Kind.ITEMS, ""),
         Parameter("Quiet", Kind.SWITCH, ""),
         Parameter("Variable", Kind.VARIABLE, ""),
         Parameter("Key", Kind.SECRET, ""),
@@ -70,6 +72,12 @@ def value_of(line: str, scope: Scope) -> object:
         ("-Seconds -5", "-5"),
         ("-Seconds $n", 7),
         ("-Whole $(n * 2)", 14),
+        ("-Items $mapping", NAMES["mapping"]),
+        ("-Items file://jobs.jsonl", Path("jobs.jsonl")),
+        ("-Items FILEB:///data/jobs.jsonl", Path("/data/jobs.jsonl")),
+        ("-Items 'file://jobs.jsonl'", ParameterError),
+        ("-Items jobs.jsonl", ParameterError),
+        ("-Items $nothing", ParameterError),
         ("-Whole $nothing", ParameterError),
         ('-Map {"a": $n}', '{"a": 7}'),
         ("-Map {mapping}", NAMES["mapping"]),

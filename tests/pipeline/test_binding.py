@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,22 @@ def test_what_does_not_fit_is_refused(line: str, names: Any, says: str, fake: An
     assert fake.events == []
 
 
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({"FunctonName": "g"}, "member FunctonName is no parameter. Did you mean FunctionName"),
+        ({"FunctionName": "g", "Qualifer": "live"}, "member Qualifer is no parameter. Did you mean Qualifier"),
+        ({"FunctionName": "g", "pay_laod": "1"}, "member pay_laod is no parameter. Did you mean Payload"),
+        ({"FunctionName": "g", "Regions": "eu-west-1"}, "Did you mean Region"),
+    ],
+)
+def test_a_misspelt_column_is_refused(columns: Any, says: str, fake: Any) -> None:
+    """A slip in a column's name would run another version, or without its event: nothing is sent."""
+    with pytest.raises(lm.BulkError, match=re.escape(says)):
+        fake.line("$rows | invoke_lm", rows=[columns, columns])
+    assert fake.events == []
+
+
 def test_a_csv_invokes_each_row_by_its_columns(fake: Any, tmp_path: Path) -> None:
     """Import-Csv | invoke_lm: columns bind by name, empty cells do not count, other columns are left alone."""
     (tmp_path / "jobs.csv").write_text(
@@ -131,6 +148,36 @@ def test_nothing_in_nothing_out(fake: Any) -> None:
     with pytest.raises(lm.ExpectationError, match="none came"):
         fake.line("$objects | invoke_lm f | expect StatusCode -eq 200", objects=[])
     assert fake.events == []
+
+
+def test_input_object_without_objects_is_a_run_of_none(fake: Any, tmp_path: Path) -> None:
+    """Whoever looks at the run, its file or its journal finds them, also when there was nothing to do."""
+    line = f"invoke_lm f -InputObject $rows -OutFile {tmp_path}/out.jsonl -Journal {tmp_path}/run.db"
+    run = fake.line(line, rows=[])
+    assert isinstance(run, lm.BulkResult)
+    assert (len(run), run.failed, (tmp_path / "out.jsonl").read_bytes()) == (0, [], b"")
+    assert fake.line(f"get_lm_run {tmp_path}/run.db")[0].Status == "finished"
+    assert fake.line("invoke_lm f -InputObject $rows -Select Payload", rows=iter(())) == []
+    assert fake.events == []
+
+
+@pytest.mark.parametrize("action", ["Stop", "Continue"])
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("-Select Payloda.n", "names no member"),
+        ("-Qualifier 'a b'", "Qualifier"),
+        ("-ClientContext [1]", "ClientContext"),
+        ("-Region mars", "Region"),
+    ],
+)
+def test_a_wrong_line_is_told_once(wrong: str, says: str, action: str, fake: Any, tmp_path: Path) -> None:
+    """What is wrong with the line is no failure of its objects: it is refused as a whole, and no journal begun."""
+    line = f"invoke_lm f -InputObject $rows -Journal {tmp_path}/run.db -ErrorAction {action} {wrong}"
+    with pytest.raises(lm.ParameterError, match=says):
+        fake.line(line, rows=[1, 2, 3])
+    assert fake.events == []
+    assert not list(tmp_path.iterdir())
 
 
 def test_one_in_a_list_is_a_bulk_result_of_one(fake: Any) -> None:
