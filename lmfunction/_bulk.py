@@ -19,7 +19,6 @@ from lmfunction._door import Door
 from lmfunction._engine import Engine
 from lmfunction._failure_guard import FailureGuard
 from lmfunction._feeding import Feeding
-from lmfunction._item import Item
 from lmfunction._item_keys import told_apart
 from lmfunction._journal import given_back
 from lmfunction._journaling import StoredItems, begun, open_run, unkept
@@ -31,14 +30,14 @@ from lmfunction._senders import Delivery, Senders
 from lmfunction._survey import Binding, consented_to_repeats, met_by_the_first, surveyed
 from lmfunction._text import one_line
 from lmfunction._thread_interrupts import interruptible_again
-from lmfunction.errors import BulkError, GuardError, InvocationInterrupted, LMError, ServiceError, TransportError
+from lmfunction.errors import BulkError, InvocationInterrupted, ServiceError, TransportError
 
 OnResult = Callable[[InvokeResult], None]
 
 _WORDS: Final = {
     Outcome.OK: "succeeded",
     Outcome.ACCEPTED: "succeeded",
-    Outcome.UNKNOWN: "are unknown",
+    Outcome.UNKNOWN: "unknown",
     Outcome.NOT_SENT: "were not sent",
 }
 DRAIN: Final = 10.0  # seconds that answers are waited for after Ctrl-C
@@ -216,72 +215,48 @@ class ManyCalls:
 
 def _raise_for_the_end(feeding: Feeding) -> None:
     """Raises what ended the run before its objects did."""
-    run = feeding.run
+    run, kept = feeding.run, feeding.kept
     if feeding.batch.closed is not None:
-        raise _closed(run, feeding.batch.closed)
-    kept = feeding.kept
-    if kept is not None and kept.failed is not None:
-        raise _unwritten(run, kept.failed)
-    if feeding.unkept is not None:
-        raise _unwritten(run, feeding.unkept)
+        refusal = feeding.batch.closed
+        raise (
+            _ended(feeding, f"Stopped at object {len(run.items):,}: {refusal.args[0]}", refusal)
+            if _sent(run)
+            else refusal
+        )
+    unwritten = kept.failed if kept is not None and kept.failed is not None else feeding.unkept
+    if unwritten is not None:
+        raise _ended(feeding, str(unwritten.args[0]), unwritten) if _sent(run) else unwritten
     if feeding.senders.refused is not None:
         refused = feeding.senders.refused
-        raise _ended(
-            run, "The credentials are no longer taken" if isinstance(refused, ServiceError) else "Stopped", refused
-        )
+        what = "The credentials are no longer taken" if isinstance(refused, ServiceError) else "Stopped"
+        raise _ended(feeding, f"{what}: {refused.args[0]}", refused)
     if feeding.guard.tripped:
-        error = BulkError(
-            f"Stopped: {feeding.guard.tripped}.\n  {_told(run)} Nothing more was sent. The error's .result holds them "
-            "all.",
-            result=run,
-        )
-        raise error
+        raise _ended(feeding, f"Stopped: {feeding.guard.tripped}.")
     if feeding.stopped_by is not None:
-        raise _stopped(run, feeding.stopped_by)
+        first = feeding.stopped_by
+        raise _ended(feeding, f"Stopped at object {first.index + 1}: {first.told()}", request_id=first.request_id)
     if feeding.unreadable is not None:
         why = one_line(f"{type(feeding.unreadable).__name__}: {feeding.unreadable}", 200)
-        raise BulkError(
-            f"Object {len(run.items) + 1} could not be read: {why}\n  {_told(run)} The error's .result holds them.",
-            result=run,
-        ) from feeding.unreadable
+        raise _ended(feeding, f"Object {len(run.items) + 1} could not be read: {why}", feeding.unreadable)
     if kept is not None and dict(run.outcomes()).get(Outcome.UNKNOWN):
         raise _left_unknown(run, kept)
 
 
-def _closed(run: BulkResult, refusal: GuardError) -> LMError:
-    """The refusal, which ended the run; when something had been sent, with the result."""
-    if all(o is Outcome.NOT_SENT for o, count in run.outcomes() if count):
-        return refusal
-    return _ended(run, f"Stopped at object {len(run.items):,}", refusal)
+def _sent(run: BulkResult) -> bool:
+    """Whether anything of it was sent, so that an error must bring it along."""
+    return any(count for outcome, count in run.outcomes() if outcome is not Outcome.NOT_SENT)
 
 
-def _ended(run: BulkResult, what: str, why: LMError) -> BulkError:
+def _ended(feeding: Feeding, what: str, why: Exception | None = None, *, request_id: str | None = None) -> BulkError:
+    """The error of a run that ended for `why`: `what` happened, how far it came, how it can go on."""
+    kept = feeding.kept
+    resumed = "" if kept is None or kept.failed is not None else " The line with -Resume goes on from there."
+    shown = f"\n  RequestId: {request_id}" if request_id else ""
     error = BulkError(
-        f"{what}: {why.args[0]}\n  {_told(run)} Nothing more was sent. The error's .result holds them all.",
-        result=run,
+        f"{what}\n  {_told(feeding.run)} Nothing more was sent. The error's .result holds them all.{resumed}{shown}",
+        result=feeding.run,
     )
-    error.request_id = why.request_id
-    error.__cause__ = why
-    return error
-
-
-def _stopped(run: BulkResult, first: Item) -> BulkError:
-    error = BulkError(
-        f"Stopped at object {first.index + 1}: {first.told()}\n  {_told(run)} Nothing more was sent. "
-        f"The error's .result holds them all.{f'{chr(10)}  RequestId: {first.request_id}' if first.request_id else ''}",
-        result=run,
-    )
-    error.request_id = first.request_id
-    return error
-
-
-def _unwritten(run: BulkResult, why: LMError) -> LMError:
-    """The error of the journal or of the file for results; when something had been sent, with the result."""
-    if all(o is Outcome.NOT_SENT for o, count in run.outcomes() if count):
-        return why
-    error = BulkError(
-        f"{why.args[0]}\n  {_told(run)} Nothing more was sent. The error's .result holds them all.", result=run
-    )
+    error.request_id = request_id or getattr(why, "request_id", None)
     error.__cause__ = why
     return error
 
@@ -291,8 +266,8 @@ def _left_unknown(run: BulkResult, kept: KeptRun) -> BulkError:
     count = dict(run.outcomes())[Outcome.UNKNOWN]
     return BulkError(
         f"Of {count:,} item{'' if count == 1 else 's'} nobody knows whether {'it' if count == 1 else 'they'} ran; the "
-        f"first is object {first.index + 1}: {first.told()}\n  {_told(run)} The error's .result holds them all, and so "
-        f"does the journal {one_line(kept.journal.path, 200)}.",
+        f"first is object {first.index + 1}: {first.told()}\n  {_told(run)} The error's .result holds them all, and "
+        f"export_lm_run {one_line(kept.journal.path, 200)} -Outcome UNKNOWN lists them.",
         result=run,
     )
 
@@ -301,7 +276,7 @@ def _told(run: BulkResult) -> str:
     counts: Counter[str] = Counter()
     for outcome, count in run.outcomes():
         counts[_WORDS.get(outcome, "failed")] += count
-    told = ", ".join(f"{counts[what]:,} {what}" for what in ("succeeded", "failed", "are unknown") if counts[what])
+    told = ", ".join(f"{counts[what]:,} {what}" for what in ("succeeded", "failed", "unknown") if counts[what])
     return f"{told}." if told else "None had succeeded."
 
 
@@ -324,9 +299,10 @@ def _interrupted(feeding: Feeding, door: Door) -> InvocationInterrupted:
             item.error = TransportError("Stopped while the call was under way.", sent=None, outcome="UNKNOWN")
             run.ended(item)
     resumed = "" if kept is None else f" resume_lm_run {one_line(kept.journal.path, 200)} goes on with the run."
+    running = " and may still be running; AWS cannot cancel an invocation" if under_way else ""
     return InvocationInterrupted(
-        f"Stopped. {_succeeded(run):,} had succeeded, {len(under_way):,} were under way and may still be running; "
-        f"AWS cannot cancel an invocation. The error's .result holds what is known.{resumed}",
+        f"Stopped. {_succeeded(run):,} had succeeded, {len(under_way):,} were under way{running}. The error's .result "
+        f"holds what is known.{resumed}",
         sent=None if under_way else False,
         result=run,
     )

@@ -247,6 +247,11 @@ def as_error(path: str, error: sqlite3.Error | OSError) -> JournalError:
         name = str(getattr(error, "sqlite_errorname", ""))
         cure = _CURES.get(name.removeprefix("SQLITE_").partition("_")[0], "")
         return JournalError(_told(path, f"{error}{f' ({name})' if name else ''}", cure))
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB" and not pathlib.Path(mark_path(path)).exists():
+        return JournalError(
+            f"{_shown(path)} is no journal, or one whose beginning was overwritten: it is not a database of SQLite. "
+            "Name another file."
+        )
     return damaged(path, str(error))
 
 
@@ -292,7 +297,8 @@ def _check_file(path: str) -> None:
         except FileNotFoundError:
             continue
         if not stat.S_ISREG(found.st_mode):
-            kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no file"
+            kinds = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a folder"}
+            kind = kinds.get(stat.S_IFMT(found.st_mode), "no file")
             raise JournalError(_told(path, f"{one_line(pathlib.Path(name).name, 100)} is {kind}"))
         if sys.platform != "win32" and found.st_uid != os.geteuid() and os.geteuid() != 0:
             raise JournalError(_told(path, "it belongs to another user"))

@@ -49,6 +49,12 @@ class Lease:
         """Who it is, for people."""
         return f"process {self.pid} on {self.host}"
 
+    @property
+    def is_of_this_process(self) -> bool:
+        """Whether this very process has it."""
+        own = own_lease(self.epoch, Times())
+        return (self.host, self.pid, self.boot, self.start_ticks) == (own.host, own.pid, own.boot, own.start_ticks)
+
     def row(self) -> tuple[Any, ...]:
         """Its values in the order of COLUMNS."""
         return tuple(getattr(self, name) for name in COLUMNS)

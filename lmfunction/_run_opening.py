@@ -234,7 +234,8 @@ def _beats(path: str, lease: Lease, sleep: Sleep) -> bool:
 
 
 def _busy(path: str, lease: Lease) -> str:
-    return f"{lease.told} is at work on this journal: wait for it, or stop it.\n  {one_line(path, 300)}"
+    this = " (this one: get_job lists its jobs)" if lease.is_of_this_process else ""
+    return f"{lease.told}{this} is at work on this journal: wait for it, or stop it.\n  {one_line(path, 300)}"
 
 
 def _taken(path: str, lease: Lease, totals: Totals, times: Times) -> str:

@@ -9,6 +9,7 @@ import glob
 import json
 import os
 import pathlib
+import re
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,17 +22,19 @@ from lmfunction._engine import Engine
 from lmfunction._gathered import gather
 from lmfunction._journal_file import Database, opened_to_read
 from lmfunction._jsonable import json_text
-from lmfunction._ledger import Entry, Settlement
+from lmfunction._ledger import HANDED_OVER, Entry, Settlement
+from lmfunction._model import Outcome
 from lmfunction._notices import Notices, assign, check_assignable
 from lmfunction._once import iso
 from lmfunction._operators import wildcard
 from lmfunction._params import Cmdlet
 from lmfunction._record import Record, Records
 from lmfunction._run_binding import Binding, read_binding
-from lmfunction._text import one_line
+from lmfunction._text import did_you_mean, one_line
 from lmfunction.errors import JournalError, ParameterError
 
 _PAGE: Final = 1000
+_OUTCOMES: Final = (*(outcome.value for outcome in Outcome), HANDED_OVER, "PENDING", "UNDER_WAY")
 # No member has the name of a parameter of Invoke-LMFunction that says what to run: a run piped into it runs nothing.
 _BOUND: Final = {
     "function": "Function",
@@ -49,6 +52,8 @@ def get_runs(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door: Do
     arguments = gather(cmdlet, values, engine).arguments
     check_assignable(arguments, door)
     path = arguments.get("path", "*.db")
+    if not path:
+        raise ParameterError("Path is empty: name a journal.", parameter="Path")
     named = not glob.has_magic(path)
     found = []
     for name in [path] if named else sorted(glob.glob(os.path.expanduser(path))):  # noqa: PTH111, PTH207
@@ -69,7 +74,7 @@ def export_run(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door: 
     arguments = gather(cmdlet, values, engine).arguments
     check_assignable(arguments, door)
     path = str(pathlib.Path(arguments["path"]).expanduser())
-    wanted = [wildcard(name, parameter="Outcome") for name in arguments.get("outcome", ())]
+    wanted = [_outcome(name) for name in arguments.get("outcome", ())]
     items = (item for item in _items(path) if not wanted or any(fits.match(str(item["Outcome"])) for fits in wanted))
     if "file_path" in arguments:
         emitted: Any = _written(pathlib.Path(arguments["file_path"]).expanduser(), items, bool(arguments.get("force")))
@@ -78,6 +83,17 @@ def export_run(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door: 
     if "out_variable" in arguments:
         assign(door, arguments["out_variable"], emitted)
     return emitted
+
+
+def _outcome(name: str) -> re.Pattern[str]:
+    """The outcomes that a name or a pattern means. Raises ParameterError where it means none."""
+    found = wildcard(name, parameter="Outcome")
+    if not any(map(found.match, _OUTCOMES)):
+        raise ParameterError(
+            f"Outcome {one_line(name, 60)} is none.{did_you_mean(name, _OUTCOMES)} There are {', '.join(_OUTCOMES)}.",
+            parameter="Outcome",
+        )
+    return found
 
 
 def stored_binding(path: str) -> tuple[Binding, int, bool]:

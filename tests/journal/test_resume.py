@@ -325,6 +325,33 @@ def test_exports(session: lm.Session, journal: str, tmp_path: Path) -> None:
     assert stat.S_IMODE(table.stat().st_mode) == 0o600
     with pytest.raises(lm.ParameterError, match="exists: add -Force"):
         session.export_lm_run(journal, str(table))
+    assert len(session.export_lm_run(journal, outcome="ok")) == len(session.export_lm_run(journal, outcome="O*")) == 4
+
+
+def test_an_outcome_that_is_none(session: lm.Session, journal: str) -> None:
+    """A misspelt outcome is no empty answer."""
+    session.invoke_lm("exported", input_object=ITEMS[:1], journal=journal)
+    with pytest.raises(lm.ParameterError, match=r"Outcome UNKOWN is none\. Did you mean UNKNOWN"):
+        session.export_lm_run(journal, outcome="UNKOWN")
+    with pytest.raises(lm.ParameterError, match="Path is empty"):
+        session.get_lm_run("")
+
+
+def test_how_a_run_stands_at_a_glance(session: lm.Session, journal: str) -> None:
+    """The table has every outcome that there is; a run that ended early says how it goes on."""
+    with pytest.raises(lm.BulkError, match="The line with -Resume goes on from there"):
+        session.invoke_lm("glance", input_object=endless(ITEMS), journal=journal)
+    unsent(journal, 1, outcome="UNKNOWN")
+    unsent(journal, 2, outcome="REJECTED")
+    unsent(journal, 3, outcome="THROTTLED_OUT")
+    unsent(journal, 4)
+    shown = " ".join(session.get_lm_run(journal)._repr_mimebundle_()[0]["text/plain"].split())
+    assert "Path Status Items OK REJECTED THROTTLED_OUT UNKNOWN" in shown
+
+
+def endless(objects: list[Any]) -> Iterator[Any]:
+    yield from objects
+    raise OSError("the disk went away")
 
 
 def test_what_cannot_be_sent_is_written_down(session: lm.Session, stub: Stub, journal: str) -> None:
@@ -366,10 +393,10 @@ def test_files_that_are_no_journals(session: lm.Session, stub: Stub, tmp_path: P
     (tmp_path / "folder.db").mkdir()
     said = {
         "foreign.db": "another program",
-        "text.db": "not a database",
+        "text.db": "text.db is no journal, .* it is not a database of SQLite",
         "newer.db": "newer lmfunction",
         "link.db": "symbolic link",
-        "folder.db": "no file",
+        "folder.db": "a folder",
     }
     for name, told in said.items():
         path = tmp_path / name
