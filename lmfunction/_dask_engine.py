@@ -33,6 +33,7 @@ from lmfunction.errors import LMError, ServiceError, TransportError
 
 __all__ = ["DaskEngine", "task_of"]
 
+_WRITTEN: Final = 5.0  # seconds that the ledger is given to write intents
 _ANSWERED: Final = frozenset(["OK", "FUNCTION_ERROR", "ACCEPTED"])
 _HEADERS: Final = {
     "function_error": "x-amz-function-error",
@@ -155,6 +156,7 @@ class DaskEngine:
         except Exception as error:  # noqa: BLE001 - nobody else would see it: the run ends with it
             self._end_all(error if isinstance(error, LMError) else TransportError(f"The engine failed: {error!r}"))
         finally:
+            self._take_back_intents()
             self._roster.close()
             self._inbox.close(gone=self._roster.lost)
             self._cluster.close()
@@ -242,6 +244,17 @@ class DaskEngine:
             sending.error = error
             self._done.append(sending)
         self._feeding = self._feeding and not refused
+
+    def _take_back_intents(self) -> None:
+        """Waits for the intents that are on the way to the disk: nobody gets leave for them any more, so that they are
+        not unknown.
+        """
+        self._feeding = False
+        end = time.monotonic() + _WRITTEN
+        while self._gate.intending and time.monotonic() < end:
+            self._rung.wait(LOOK / 2)
+            self._rung.clear()
+            self._open_gate()
 
     def _lose(self, sender: Remote) -> None:
         """What a sender had leave for is unknown now, the rest goes to others."""

@@ -92,8 +92,6 @@ class Gate:
         """Gives no leave any more; gives the calls that nobody has, of which none has run."""
         self.forget()
         orphans, self._orphans = self._orphans, {}
-        for seq in orphans:
-            self._take_back(seq)
         return [*orphans.values()]
 
     def _commit(self, entries: Sequence[Entry], error: LMError | None) -> None:

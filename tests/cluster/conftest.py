@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import threading
 import time
@@ -31,14 +32,15 @@ def place(served: counting.Served, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     return {"endpoint_url": served.url, "region": "eu-west-1"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def client(_clean_environment: None) -> Iterator[Any]:
-    """A client of two workers."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
-        with local_cluster() as found:
-            yield found
+    """A client of two workers, which tests leave as they found them."""
+    with contextlib.ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+            patch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+            found = stack.enter_context(local_cluster())
+        yield found
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from counting import Served
 from nbclient import NotebookClient
 
 import lmfunction as lm
+from lmfunction._journal import Journal
 
 Ran = Callable[[int], Counter[int]]
 
@@ -103,3 +104,24 @@ def test_a_job_is_stopped(
     assert counts["OK"] + counts["NOT_SENT"] == 300
     assert lm.invoke_lm("f", input_object=items, journal=path, resume=True).summary()["OK"] == 300
     assert {*ran(300).values()} == {1}
+
+
+def test_a_stop_leaves_nothing_unknown(
+    client: Any, environment: None, first: int, ran: Ran, when: Callable[..., threading.Event], tmp_path: Path
+) -> None:
+    """Nor what is being written down at that moment: nobody got leave for it, so that it did not run."""
+    path = str(tmp_path / "run.db")
+    items = [{"n": first + n} for n in range(40)]
+    intends = Journal.intend
+
+    def slowly(self: Journal, entries: Any, committed: Any) -> None:
+        intends(self, entries, lambda *answer: threading.Timer(0.3, committed, answer).start())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journal, "intend", slowly)
+        job = lm.invoke_lm("f", input_object=items, journal=path, engine=client, as_job=True, throttle_limit=4)
+        assert when(4).wait(30)
+        job.stop()
+    assert job.result.summary()["OK"] == ran(40).total() < 40
+    assert lm.invoke_lm("f", input_object=items, journal=path, resume=True).summary()["OK"] == 40
+    assert {*ran(40).values()} == {1}

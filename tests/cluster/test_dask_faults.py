@@ -17,8 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
+import distributed
 import pytest
-from cluster.cluster_runs import local_cluster
 from counting import Served
 from ctrl_c import ctrl_c_when
 
@@ -45,80 +45,47 @@ def accounted_for(run: lm.BulkResult, ran: Counter[int], limit: int) -> Counter[
     return counts
 
 
-@pytest.fixture(scope="module")
-def processes(_clean_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Begins a scheduler and a worker as programs of their own; gives the scheduler and its address."""
-    begun: list[subprocess.Popen[bytes]] = []
-    folder = tmp_path_factory.mktemp("scheduler")
+class Programs:
+    """A scheduler and its workers, as programs of their own. `scheduler` is its process, `address` where it is."""
 
-    def program(name: str, *options: str) -> subprocess.Popen[bytes]:
-        line = [sys.executable, "-m", f"distributed.cli.{name}", "--scheduler-file", f"{folder}/{len(begun) // 2}.json"]
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen([*line, "--no-dashboard", *options], **quiet)  # type: ignore[call-overload,no-any-return]
+    def __init__(self, folder: Path) -> None:
+        self._file = str(folder / "scheduler.json")
+        self._begun: list[subprocess.Popen[bytes]] = []
+        self.scheduler = self._begin("dask_scheduler", "--host", "127.0.0.1", "--port", "0")
+        self.add_worker()
+        self.client = distributed.Client(scheduler_file=self._file, timeout=60, set_as_default=False)
+        self.client.wait_for_workers(1, timeout=60)
+        self.address = self.client.scheduler.address
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
-        scheduler = program("dask_scheduler", "--host", "127.0.0.1", "--port", "0")
-        worker = program("dask_worker", "--no-nanny", "--nthreads", "1", "--death-timeout", "60")
-        begun += [scheduler, worker]
-        from distributed import Client
+    def add_worker(self) -> None:
+        """Begins one more."""
+        self._begin("dask_worker", "--no-nanny", "--nthreads", "1", "--death-timeout", "60")
 
-        with Client(scheduler_file=f"{folder}/0.json", timeout=60, set_as_default=False) as client:
-            client.wait_for_workers(1, timeout=60)
-            address = client.scheduler.address
-        yield scheduler, address
-        for process in begun:
+    def close(self) -> None:
+        """Ends all."""
+        self.client.close(timeout=1)
+        for process in self._begun:
             process.send_signal(signal.SIGCONT)
             process.kill()
             process.wait()
 
+    def _begin(self, name: str, *options: str) -> subprocess.Popen[bytes]:
+        line = [sys.executable, "-m", f"distributed.cli.{name}", "--scheduler-file", self._file, "--no-dashboard"]
+        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        found = subprocess.Popen([*line, *options], **quiet)  # type: ignore[call-overload]
+        self._begun.append(found)
+        return found  # type: ignore[no-any-return]
 
-def test_a_scheduler_that_stands_still_and_dies(
-    processes: Any, place: dict[str, Any], first: int, ran: Ran, when: When, tmp_path: Path
-) -> None:
-    """The run ends and says so, what was under way is unknown, the rest was not sent, and is resumed at home."""
-    scheduler, address = processes
-    runs: list[lm.BulkResult] = []
-    items = [items_from(first + at, 100) for at in (0, 100, 200)]
 
-    def begin(number: int, engine: str = address) -> lm.BulkResult:
-        path = str(tmp_path / f"{number}.db")
-        return lm.invoke_lm(  # type: ignore[return-value]
-            "f", input_object=items[number], journal=path, engine=engine, throttle_limit=4, **place
-        )
-
+@pytest.fixture(scope="module")
+def programs(_clean_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Programs]:
+    """A scheduler and a worker of their own, for what must not happen to others."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lmfunction._dask_post.ANSWER", 0.5)
-        when(20, lambda: scheduler.send_signal(signal.SIGSTOP))
-        with pytest.raises(lm.BulkError, match=r"scheduler tcp://\S+ is gone \(no answer in .*-Resume") as caught:
-            begin(0)
-    runs.append(caught.value.result)
-    scheduler.send_signal(signal.SIGCONT)
-
-    ran_before = ran(300).total()
-    stopped = when(ran_before + 20, lambda: scheduler.send_signal(signal.SIGSTOP))
-    with ctrl_c_when(stopped, times=2) as since, pytest.raises(lm.InvocationInterrupted) as interrupted:
-        begin(1)
-    assert since() < 10  # of which 3 are for the scheduler
-    runs.append(interrupted.value.result)
-    scheduler.send_signal(signal.SIGCONT)
-
-    when(ran(300).total() + 20, scheduler.kill)
-    with pytest.raises(lm.BulkError, match=r"scheduler tcp://\S+ is gone \(.*-Resume goes on") as caught:
-        begin(2)
-    runs.append(caught.value.result)
-    time.sleep(0.3)  # what the worker had leave for
-    for number, run in enumerate(runs):
-        found = Counter({n: ran(300)[n] for n in range(first + number * 100, first + number * 100 + 100)})
-        counts = accounted_for(run, found, 4)
-        assert counts["NOT_SENT"] > 0
-        path = str(tmp_path / f"{number}.db")
-        told = pytest.warns(lm.LMWarning, match="unknown") if counts["UNKNOWN"] else contextlib.nullcontext()
-        with told, contextlib.suppress(lm.BulkError):  # that some are unknown
-            lm.invoke_lm("f", input_object=items[number], journal=path, resume=True, on_unknown="Skip", **place)
-    assert max(ran(300).values()) == 1
-    assert ran(300).total() >= 300 - 3 * 4
+        patch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+        found = Programs(tmp_path_factory.mktemp("scheduler"))
+    yield found
+    found.close()
 
 
 def test_ctrl_c(
@@ -150,8 +117,9 @@ def test_ctrl_c(
 
 
 def test_workers_come_and_go(
-    place: dict[str, Any], first: int, ran: Ran, when: When, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    programs: Programs, place: dict[str, Any], first: int, ran: Ran, when: When, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     """One that joins gets its share; one that is sent away leaves no more unknown than it had under way."""
     begun: list[str] = []
     starts = Cluster.start
@@ -161,11 +129,11 @@ def test_workers_come_and_go(
         return starts(self, function, task, worker)
 
     def change() -> None:
-        client.cluster.scale(2)
+        programs.add_worker()
         wait_for(lambda: len(begun) == 2)
         so_far = ran(4000).total()
         wait_for(lambda: ran(4000).total() >= so_far + 30)
-        client.retire_workers(begun[:1])
+        programs.client.retire_workers(begun[:1])
 
     def coming() -> Iterator[dict[str, Any]]:
         for item in items_from(first, 4000):
@@ -175,15 +143,14 @@ def test_workers_come_and_go(
         yield from items_from(first + 5000, 50)
 
     monkeypatch.setattr(Cluster, "start", start)
-    with local_cluster(1) as client:
-        changed = when(20, change)
-        options = {"journal": str(tmp_path / "run.db"), "throttle_limit": 6, "error_action": "Continue", **place}
-        try:
-            run = lm.invoke_lm("f", input_object=coming(), engine=client, **options)
-        except lm.BulkError as error:  # some are unknown
-            run = error.result
-        assert changed.is_set()
-        assert len(begun) == 2
+    changed = when(20, change)
+    options = {"journal": str(tmp_path / "run.db"), "throttle_limit": 6, "error_action": "Continue", **place}
+    try:
+        run = lm.invoke_lm("f", input_object=coming(), engine=programs.client, **options)
+    except lm.BulkError as error:  # some are unknown
+        run = error.result
+    assert changed.is_set()
+    assert len(begun) == 2
     items = [item["n"] for item in items_from(first, len(run) - 50)] + [first + 5000 + n for n in range(50)]
     counts = accounted_for(run, Counter({n: ran(6000)[n] for n in items}), 6)
     assert counts["OK"] + counts["UNKNOWN"] == len(run)
@@ -313,3 +280,51 @@ def test_an_address_that_is_wrong(
             lm.invoke_lm("f", input_object=[{}], journal=str(tmp_path / "run.db"), engine=engine, **place)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run.db").exists()
+
+
+def test_a_scheduler_that_stands_still_and_dies(
+    programs: Programs, place: dict[str, Any], first: int, ran: Ran, when: When, tmp_path: Path
+) -> None:
+    """The run ends and says so, what was under way is unknown, the rest was not sent, and is resumed at home."""
+    scheduler, address = programs.scheduler, programs.address
+    programs.client.close()
+    runs: list[lm.BulkResult] = []
+    items = [items_from(first + at, 100) for at in (0, 100, 200)]
+
+    def begin(number: int, engine: str = address) -> lm.BulkResult:
+        path = str(tmp_path / f"{number}.db")
+        return lm.invoke_lm(  # type: ignore[return-value]
+            "f", input_object=items[number], journal=path, engine=engine, throttle_limit=4, **place
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lmfunction._dask_post.ANSWER", 0.5)
+        when(20, lambda: scheduler.send_signal(signal.SIGSTOP))
+        with pytest.raises(lm.BulkError, match=r"scheduler tcp://\S+ is gone \(no answer in .*-Resume") as caught:
+            begin(0)
+    runs.append(caught.value.result)
+    scheduler.send_signal(signal.SIGCONT)
+
+    ran_before = ran(300).total()
+    stopped = when(ran_before + 20, lambda: scheduler.send_signal(signal.SIGSTOP))
+    with ctrl_c_when(stopped, times=2) as since, pytest.raises(lm.InvocationInterrupted) as interrupted:
+        begin(1)
+    assert since() < 10  # of which 3 are for the scheduler
+    runs.append(interrupted.value.result)
+    scheduler.send_signal(signal.SIGCONT)
+
+    when(ran(300).total() + 20, scheduler.kill)
+    with pytest.raises(lm.BulkError, match=r"scheduler tcp://\S+ is gone \(.*-Resume goes on") as caught:
+        begin(2)
+    runs.append(caught.value.result)
+    time.sleep(0.3)  # what the worker had leave for
+    for number, run in enumerate(runs):
+        found = Counter({n: ran(300)[n] for n in range(first + number * 100, first + number * 100 + 100)})
+        counts = accounted_for(run, found, 4)
+        assert counts["NOT_SENT"] > 0
+        path = str(tmp_path / f"{number}.db")
+        told = pytest.warns(lm.LMWarning, match="unknown") if counts["UNKNOWN"] else contextlib.nullcontext()
+        with told, contextlib.suppress(lm.BulkError):  # that some are unknown
+            lm.invoke_lm("f", input_object=items[number], journal=path, resume=True, on_unknown="Skip", **place)
+    assert max(ran(300).values()) == 1
+    assert ran(300).total() >= 300 - 3 * 4
