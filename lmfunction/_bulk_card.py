@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lmfunction._item import Item, ItemList
 
 _SHOWN: Final = 20  # payloads
-_INPUT: Final = 80  # characters of what an item was sent with
+_INPUT: Final = 50  # characters of what an item was sent with
 _GROUPED: Final = 1_000  # failures that are looked into; the others are counted
 _MANY: Final = 20  # calls of which a hundredth part is worth a word
 
@@ -80,12 +80,15 @@ def bulk_card(run: BulkResult) -> Card:
     tally = _tally_of(run)
     ordered = sorted(tally.latencies)
     bad = len(run.items) - tally.succeeded
+    refused = run.samples[-1][2] if run.samples else 0
     rate = len(tally.latencies) / run.elapsed_ms * 1000 if run.elapsed_ms > 0 else 0.0
     facts = [
         f"{tally.succeeded:,} succeeded",
         f"{bad:,} did not" if bad else "",
         duration(run.elapsed_ms),
         f"{_short(rate)}/s" if rate else "",
+        f"{refused:,} refused for now (429) and sent again" if refused else "",
+        f"{run.possible_duplicates:,} possible duplicates" if run.possible_duplicates else "",
     ]
     tone, status = _badge(tally.counts)
     return Card(

@@ -97,6 +97,23 @@ def test_the_badge_is_the_worst_of_them(badge: str) -> None:
     assert bulk_card(run_of(answered(1), *BADGES[badge])).status == badge
 
 
+def test_what_was_sent_again_is_told() -> None:
+    """A throttled run, and one that may have run something twice, say so; neither is a failure."""
+    run = run_of(answered(1))
+    run.samples, run.possible_duplicates = [(0.0, 0, 0), (0.5, 20, 1_012)], 3
+    card = bulk_card(run)
+    assert card.status == "OK"
+    assert card.facts[-2:] == ("1,012 refused for now (429) and sent again", "3 possible duplicates")
+
+
+def test_no_call_is_no_bar() -> None:
+    """An empty step of the histogram has no bar, a step with one call of thousands has."""
+    run = run_of(*(answered(elapsed_ms=1 if n % 50 else 5) for n in range(5_000)))
+    page = run._repr_mimebundle_()[0]["text/html"]
+    steps = re.findall(r"<td[^>]*>[\d.]+ to [\d.]+ ms</td><td[^>]*>(\d+)</td><td[^>]*>(.*?)</td>", page)
+    assert {(count == "0", bar == "") for count, bar in steps} == {(True, True), (False, False)}
+
+
 def test_lists_of_items() -> None:
     """What failed is a table of objects, errors and inputs, as the profile hides them; of many only some are read."""
     hides = Redaction(keys=("phone",), paths=("Payload.errorMessage",))

@@ -227,9 +227,14 @@ def _row(cells: tuple[Cell, ...], numeric: tuple[bool, ...], tag: str) -> str:
 
 
 def _cell(cell: Cell, number: bool, tag: str) -> str:
-    text = _BAR.format(round(cell.share * _BAR_WIDTH) or 1) if isinstance(cell, Bar) else escaped(cell)
+    text = _bar(cell.share) if isinstance(cell, Bar) else escaped(cell)
     style = f"{_CELL};text-align:{'right' if number else 'left'}"
     return f"<{tag} style='{style}'>{text}</{tag}>"
+
+
+def _bar(share: float) -> str:
+    """A bar; of something at least a sliver, of nothing none."""
+    return _BAR.format(round(share * _BAR_WIDTH) or 1) if share > 0 else ""
 
 
 def _pairs(room: Room, pairs: tuple[tuple[str, str], ...]) -> int:
