@@ -151,6 +151,7 @@ class Roster:
 
         Raises TransportError when nothing can be sent.
         """
+        self._forget_refusals()
         for sender in self.working():
             outbox = sender.outbox
             assert outbox is not None
@@ -164,12 +165,11 @@ class Roster:
     def gone(self, error: Exception) -> TransportError:
         """What a run ends with when its scheduler is lost."""
         self.lost = True
-        told = one_line(
-            str(error).rpartition(">: ")[2].rstrip(".") or type(error).__name__, 200
-        )  # not Dask's own names
+        # Dask puts names of its own in front of what happened.
+        told = one_line(str(error).rpartition(">: ")[2].rstrip(".") or type(error).__name__, 200)
         return TransportError(
-            f"The Dask scheduler {self._cluster.address} is gone ({told}). -Resume goes on with the journal, on "
-            "another cluster or without -Engine.",
+            f"The Dask scheduler {self._cluster.address} is gone ({told}). To go on, -Engine may name another "
+            "cluster, or be left out.",
             sent=None,
         )
 
