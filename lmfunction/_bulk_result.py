@@ -6,39 +6,20 @@ import collections
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Protocol, overload
+from typing import Any, Final, overload
 
 from lmfunction import _pipeline
 from lmfunction._callables import is_function
 from lmfunction._item import Item, ItemList
 from lmfunction._model import InvokeResult, Outcome
 from lmfunction._render.card import Card
+from lmfunction._spilled_items import SpilledItems
 from lmfunction._text import one_line
 from lmfunction.errors import BulkError, LMError, LMWarning
 
 _GOOD: Final = frozenset([Outcome.OK, Outcome.ACCEPTED])
 _ANSWERED: Final = (*_GOOD, Outcome.FUNCTION_ERROR)
 _BAD: Final = tuple(outcome for outcome in Outcome if outcome not in _GOOD)
-
-
-class SpilledItems(Protocol):
-    """Items that are kept elsewhere than in memory."""
-
-    latencies: Sequence[float]
-
-    @property
-    def failed(self) -> LMError | None: ...  # why no more of them can be kept
-    def append(self, item: Item) -> None: ...
-    def ended(self, item: Item) -> None: ...
-    def outcomes(self) -> list[tuple[Outcome, int]]: ...
-    def of(self, *outcomes: Outcome) -> Iterator[Item]: ...
-    def __len__(self) -> int: ...
-    def __iter__(self) -> Iterator[Item]: ...
-    @overload
-    def __getitem__(self, index: int) -> Item: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Item]: ...
-
 
 Items = list[Item] | SpilledItems
 

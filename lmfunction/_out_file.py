@@ -16,21 +16,20 @@ import os
 import pathlib
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, overload
+from typing import Any, Final, NamedTuple
 
 from lmfunction._item import Item
-from lmfunction._model import InvokeResult, Outcome
+from lmfunction._model import InvokeResult
 from lmfunction._redact import NONE, Redaction
 from lmfunction._request import InvokeRequest
 from lmfunction._result_lines import item_of, line_of
+from lmfunction._spilled_items import CODES, SpilledItems
 from lmfunction._text import one_line
 from lmfunction.errors import BulkError, ParameterError
 
 _BLOCK: Final = 262_144
-_OUTCOMES: Final = tuple(Outcome)
-_OPEN: Final = 255
 _NOWHERE: Final = (1 << 64) - 1
 Select = Callable[[InvokeResult], Any] | None
 
@@ -45,17 +44,14 @@ class _Kind(NamedTuple):
     redaction: Redaction = NONE
 
 
-class OutFile(Sequence[Item]):
-    """The items of one run, of which only those under way are in memory. Raises ParameterError where it cannot begin.
-
-    `latencies` holds the elapsed ms of each, NaN where there is none; `failed` tells why nothing more can be written.
-    """
+class OutFile(SpilledItems):
+    """The items of one run. Raises ParameterError where the file cannot begin."""
 
     def __init__(self, path: pathlib.Path) -> None:
         if not path.name:
             raise ParameterError("OutFile names no file.", parameter="OutFile")
+        super().__init__(bytearray())
         self.path = path
-        self.failed: BulkError | None = None
         self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
         if path.is_dir() or not path.parent.is_dir():
             what = "is a folder" if path.is_dir() else f"cannot be written: there is no folder {path.parent}"
@@ -67,11 +63,8 @@ class OutFile(Sequence[Item]):
                 f"OutFile {one_line(str(path), 200)} cannot be written: {error.strerror}.", parameter="OutFile"
             ) from None
         self._let_go = weakref.finalize(self, os.close, self._file)
-        self._live: dict[int, Item] = {}
         self._starts = array.array("Q")
-        self._codes = bytearray()
         self._kind_at = array.array("I")
-        self.latencies = array.array("f")
         self._written = 0
         self._waiting = bytearray()
         self._moving = threading.Lock()  # a job's result is looked at while lines go from there into the file
@@ -81,11 +74,9 @@ class OutFile(Sequence[Item]):
 
     def append(self, item: Item) -> None:
         """Adds the next item; one that has ended already goes into the file at once."""
+        super().append(item)
         self._starts.append(_NOWHERE)
-        self._codes.append(_OPEN)
         self._kind_at.append(0)
-        self.latencies.append(float("nan"))
-        self._live[item.index] = item
         if item.result is not None or item.error is not None:
             self.ended(item)
 
@@ -96,7 +87,7 @@ class OutFile(Sequence[Item]):
         if item.result is not None:
             self._kind_at[item.index] = self._kind_of(item.result, item.select)
             self.latencies[item.index] = item.result.elapsed_ms
-        self._codes[item.index] = _OUTCOMES.index(item.outcome)
+        self._codes[item.index] = CODES[item.outcome.value]
         self._starts[item.index] = self._written + len(self._waiting)
         self._waiting += line_of(item)
         if len(self._waiting) >= _BLOCK and self.failed is None:
@@ -112,38 +103,6 @@ class OutFile(Sequence[Item]):
         name = self.path.name if complete and self.failed is None else f"{self.path.name}.partial"
         self._part.replace(self.path.with_name(name))
 
-    def outcomes(self) -> list[tuple[Outcome, int]]:
-        """How many items are in each outcome class; those under way count as not sent."""
-        counts = [(outcome, self._codes.count(code)) for code, outcome in enumerate(_OUTCOMES)]
-        under_way = self._codes.count(_OPEN)
-        return [(o, n + (under_way if o is Outcome.NOT_SENT else 0)) for o, n in counts]
-
-    def of(self, *outcomes: Outcome) -> Iterator[Item]:
-        """The items in these outcome classes; the others are not read."""
-        wanted = {_OUTCOMES.index(outcome) for outcome in outcomes}
-        if Outcome.NOT_SENT in outcomes:
-            wanted.add(_OPEN)
-        return (self[index] for index, code in enumerate(self._codes) if code in wanted)
-
-    def __len__(self) -> int:
-        return len(self._codes)
-
-    @overload
-    def __getitem__(self, index: int) -> Item: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Item]: ...
-    def __getitem__(self, index: int | slice) -> Item | list[Item]:
-        if isinstance(index, slice):
-            return [self[at] for at in range(*index.indices(len(self)))]
-        at = index + len(self) if index < 0 else index
-        if not 0 <= at < len(self):
-            raise IndexError("there are not so many items")
-        live = self._live.get(at)
-        return live if live is not None else self._read(at)
-
-    def __reduce__(self) -> tuple[type[list[Item]], tuple[list[Item]]]:
-        return (list, ([*self],))
-
     def _kind_of(self, result: InvokeResult, select: Select) -> int:
         """The number of what a line does not tell of its result; mostly it is the one before."""
         like = result.like
@@ -157,7 +116,7 @@ class OutFile(Sequence[Item]):
             self._latest = like, select, number
         return self._latest[2]
 
-    def _read(self, at: int) -> Item:
+    def _stored(self, at: int) -> Item:
         kind = self._kinds[self._kind_at[at]] if self._kinds else _Kind(InvokeRequest(""))
         item = item_of(self._line(self._starts[at]), kind.request)
         if item.result is not None:
