@@ -6,13 +6,11 @@ The caller's thread hands jobs over one by one (`send`), lets them go together (
 from __future__ import annotations
 
 import time
-import weakref
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from lmfunction._batch import Batch
 from lmfunction._cmdlets import Call
-from lmfunction._connection import Place
 from lmfunction._crew import Crew, Job
 from lmfunction._dask_cluster import Cluster
 from lmfunction._dask_engine import DaskEngine, task_of
@@ -23,14 +21,12 @@ from lmfunction._http_engine import HttpEngine
 from lmfunction._item import Item
 from lmfunction._journaling import KeptCall
 from lmfunction._kept_run import KeptRun
-from lmfunction._line import Line
 from lmfunction._open_files import connections_at_a_time
 from lmfunction._receipts import CommonReceipt, Receipt
-from lmfunction._request import InvokeRequest
-from lmfunction._sending import Address, Head, Sending, head_of
+from lmfunction._sending import Sending
 from lmfunction._signing import Signer, SigningKey
 from lmfunction._traffic import NO_SUCCESS, Memory, Traffic
-from lmfunction._transport import Transport
+from lmfunction._ways import Way, Ways
 from lmfunction.errors import LMError, ParameterError
 
 _RENEWALS: Final = 3  # in a row without a success
@@ -47,35 +43,6 @@ class Delivery:
     share_credential: bool = False  # with the workers
 
 
-@dataclass
-class _Way:
-    """How to reach one place: by a line of our own, or (`reason` says why) by boto3 alone."""
-
-    place: Place
-    transport: Transport
-    line: Line | None
-    reason: str
-    key: SigningKey | None
-    addresses: dict[Head, Address] = field(default_factory=dict)
-    signers: weakref.WeakSet[Signer] = field(default_factory=weakref.WeakSet)
-
-    def address(self, request: InvokeRequest) -> Address:
-        """Where `request` goes."""
-        head = head_of(request)
-        found = self.addresses.get(head)
-        if found is None:
-            assert self.line is not None
-            assert self.key is not None
-            if len(self.addresses) > _ADDRESSES:
-                self.addresses.clear()
-            found = self.addresses[head] = Address.of(self.line, request, self.key)
-            self.signers.add(found.signer)
-        return found
-
-
-_ADDRESSES: Final = 2048
-
-
 class Senders:
     """The senders of one run. At most `limit` calls are under way, in whatever way they go."""
 
@@ -89,8 +56,7 @@ class Senders:
         self.wired: HttpEngine | DaskEngine | None = None
         self.common: CommonReceipt | None = None
         self.refused: LMError | None = None  # why nothing more can be sent: credentials that expired, a fault of ours
-        self._ways: dict[int, _Way] = {}  # by the identity of their transports, which are held for that
-        self._held: list[Transport] = []
+        self._ways = Ways(engine.connections, self._tell_why)
         self._batch: list[Sending] = []
         self._ended: list[Job] = []
         self._looked = time.monotonic()
@@ -132,9 +98,9 @@ class Senders:
         if call.plan.request.payload_slots or call.plan.request.context_slots:
             return
         try:
-            way = self._way(call.plan.place)
+            way = self._ways.to(call.plan.place)
             if self.delivery.cluster is not None:
-                self._check_for_cluster(call, way)
+                self._check_for_workers(call, way)
         except LMError:
             return  # told of the call itself
         if way.line is not None:
@@ -158,9 +124,9 @@ class Senders:
             self._send_by_crew(item, call)
             return
         try:
-            way = self._way(plan.place)
+            way = self._ways.to(plan.place)
             if clustered:
-                self._check_for_cluster(call, way)
+                self._check_for_workers(call, way)
             if way.line is None:
                 self._send_by_crew(item, call)
                 return
@@ -265,19 +231,19 @@ class Senders:
         if delivery.cluster is None:
             return HttpEngine(traffic, policy, ledger=ledger, at_least_once=delivery.at_least_once)
         assert ledger is not None
-        (way,) = self._ways.values()
+        (way,) = self._ways.all
         plan = first.call.call.plan
         shared = delivery.share_credential or way.place.embedded
         task = task_of(way.transport, plan.known_account, way.key.credential if shared and way.key else None)
         return DaskEngine(delivery.cluster, task, traffic, ledger, self.door, at_least_once=delivery.at_least_once)
 
-    def _check_for_cluster(self, call: Call, way: _Way) -> None:
+    def _check_for_workers(self, call: Call, way: Way) -> None:
         """Raises ParameterError for a call that the workers of a cluster cannot make as it would be made here."""
         cluster, place = self.delivery.cluster, way.place
         assert cluster is not None
         if self.engine.hooks is not None:
             raise ParameterError("Engine: hooks run in this process alone; leave them out.", parameter="Engine")
-        if len(self._ways) > 1:
+        if len(self._ways.all) > 1:
             raise ParameterError("Engine: all items of a run on a cluster go to one place.", parameter="Engine")
         if call.plan.request.context_slots or call.plan.request.payload_slots:
             raise ParameterError("Engine: secrets that are looked up here are not sent to workers.", parameter="Engine")
@@ -304,24 +270,8 @@ class Senders:
         if self.delivery.kept is not None:
             self.delivery.kept.refuse(item.index, error)
 
-    def _way(self, place: Place) -> _Way:
-        """The way to `place`. Raises LMError where its credentials cannot be got."""
-        transport = self.engine.connections.transport(place)
-        found = self._ways.get(id(transport))
-        if found is None:
-            line = transport.line() if isinstance(transport, Transport) else ""
-            if isinstance(line, Line):
-                key = SigningKey(transport.credential(), line.region)
-                found = _Way(place, transport, line, "", key)
-            else:
-                found = _Way(place, transport, None, line, None)
-                self._tell_why(line)
-            self._ways[id(transport)] = found
-            self._held.append(transport)
-        return found
-
     def _tell_why(self, reason: str) -> None:
-        if reason and reason not in self.engine.told:
+        if reason not in self.engine.told:
             self.engine.told.add(reason)
             self.door.tell("warning", f"Calls are sent by boto3 in threads, which is slower: {reason}.")
 
@@ -345,18 +295,9 @@ class Senders:
         if expired is None and now - self._looked < 1.0:
             return
         self._looked = now
-        changed = []
+        changed: list[tuple[Signer, SigningKey]] = []
         try:
-            for way in self._ways.values():
-                if way.line is None:
-                    continue
-                if expired is not None:
-                    way.transport = self.engine.connections.renewed(way.place)
-                assert way.key is not None
-                credential = way.transport.credential()
-                if credential != way.key.credential:
-                    way.key = SigningKey(credential, way.line.region)
-                    changed += [(signer, way.key) for signer in way.signers]
+            changed.extend(self._ways.changed_keys(anew=expired is not None))  # those before one that fails stay
         except LMError as error:
             if expired is not None:
                 expired.__cause__ = error
