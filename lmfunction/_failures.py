@@ -1,14 +1,16 @@
-"""What becomes of a failure: -ErrorAction and -ErrorVariable."""
+"""What becomes of a failure: -ErrorAction and -ErrorVariable; and of what a cmdlet emits: -OutVariable."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from lmfunction._door import Door
-from lmfunction._gathered import Gathered
+from lmfunction._door import NOTHING, Door
+from lmfunction._engine import Engine
+from lmfunction._gathered import Gathered, gather, refuse_exclusive
 from lmfunction._model import InvokeResult
-from lmfunction._notices import keep
+from lmfunction._notices import assign, check_assignable, empty_lists, keep
+from lmfunction._params import Cmdlet
 from lmfunction.errors import FunctionError, LMError, ParameterError, TransportError
 
 
@@ -50,3 +52,24 @@ def act_on_error(error: LMError, gathered: Gathered, door: Door) -> None:
         door.show_error(error)
     else:
         door.tell("error", f"{type(error).__name__}: {error}")
+
+
+def carried_out(
+    cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door: Door, step: Callable[[Gathered], Any]
+) -> Any:
+    """What `step` emits for `values` (by parameter name), with what its common parameters ask for; NOTHING when it
+    failed and the line passes over that.
+    """
+    refuse_exclusive(cmdlet, values)
+    gathered = gather(cmdlet, values, engine)
+    arguments = gathered.arguments
+    check_assignable(arguments, door)
+    empty_lists(arguments, door)
+    try:
+        emitted = step(gathered)
+    except LMError as error:
+        act_on_error(error, gathered, door)
+        return NOTHING
+    if "out_variable" in arguments and emitted is not NOTHING:
+        assign(door, arguments["out_variable"], emitted)
+    return emitted

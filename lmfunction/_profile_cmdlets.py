@@ -8,9 +8,8 @@ from typing import Any, Final
 from lmfunction._connection import aws_profile_regions
 from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
-from lmfunction._failures import act_on_error
-from lmfunction._gathered import gather, is_dry, refuse_exclusive
-from lmfunction._notices import assign, check_assignable, empty_lists
+from lmfunction._failures import carried_out
+from lmfunction._gathered import Gathered, is_dry
 from lmfunction._params import Cmdlet
 from lmfunction._profile import read_source
 from lmfunction._profile_approvals import approvals
@@ -24,7 +23,7 @@ from lmfunction._profile_review import Review, effects_of
 from lmfunction._profile_text import Settings, check_settings, profile_text, target_file
 from lmfunction._record import Record, Records
 from lmfunction._user_files import make_private_folder, write_atomically
-from lmfunction.errors import LMError, ParameterError, ProfileError
+from lmfunction.errors import ParameterError, ProfileError
 
 
 def run_profile_cmdlet(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door: Door) -> Any:
@@ -32,19 +31,12 @@ def run_profile_cmdlet(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine
 
     Raises ParameterError and ProfileError for what cannot be used, GuardError when nobody confirms.
     """
-    refuse_exclusive(cmdlet, values)
-    gathered = gather(cmdlet, values, engine)
-    arguments = gathered.arguments
-    check_assignable(arguments, door)
-    empty_lists(arguments, door)
-    try:
-        emitted = _STEPS[cmdlet.name](Command(arguments, engine, door, is_dry(arguments, engine, door)))
-    except LMError as error:
-        act_on_error(error, gathered, door)
-        return NOTHING
-    if "out_variable" in arguments and emitted is not NOTHING:
-        assign(door, arguments["out_variable"], emitted)
-    return emitted
+
+    def step(gathered: Gathered) -> Any:
+        arguments = gathered.arguments
+        return _STEPS[cmdlet.name](Command(arguments, engine, door, is_dry(arguments, engine, door)))
+
+    return carried_out(cmdlet, values, engine, door, step)
 
 
 def _get(command: Command) -> Records:

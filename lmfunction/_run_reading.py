@@ -19,12 +19,12 @@ from lmfunction import _journal_rows as rows
 from lmfunction._csv import safe_cell
 from lmfunction._door import Door
 from lmfunction._engine import Engine
-from lmfunction._gathered import gather
+from lmfunction._failures import carried_out
 from lmfunction._journal_file import Database, opened_to_read
 from lmfunction._jsonable import json_text
 from lmfunction._ledger import HANDED_OVER, Entry, Settlement
 from lmfunction._model import Outcome
-from lmfunction._notices import Notices, assign, check_assignable
+from lmfunction._notices import Notices
 from lmfunction._once import iso
 from lmfunction._operators import wildcard
 from lmfunction._params import Cmdlet
@@ -47,10 +47,12 @@ _BOUND: Final = {
 }
 
 
-def get_runs(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door: Door) -> Records:
+def get_runs(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door: Door) -> Any:
     """The runs that `values` (by parameter name) ask for. Raises JournalError for a file that is named and is none."""
-    arguments = gather(cmdlet, values, engine).arguments
-    check_assignable(arguments, door)
+    return carried_out(cmdlet, values, engine, door, lambda line: _runs(line.arguments, door))
+
+
+def _runs(arguments: Mapping[str, Any], door: Door) -> Records:
     path = arguments.get("path", "*.db")
     if not path:
         raise ParameterError("Path is empty: name a journal.", parameter="Path")
@@ -63,26 +65,23 @@ def get_runs(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door: Do
             if named:
                 raise
             Notices(arguments, door).verbose(str(error))
-    emitted = Records("LMRun", found)
-    if "out_variable" in arguments:
-        assign(door, arguments["out_variable"], emitted)
-    return emitted
+    return Records("LMRun", found)
 
 
 def export_run(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door: Door) -> Any:
     """The items of a run, or a record of the file that they were written into. Raises JournalError, ParameterError."""
-    arguments = gather(cmdlet, values, engine).arguments
-    check_assignable(arguments, door)
+    return carried_out(cmdlet, values, engine, door, lambda line: _exported(line.arguments))
+
+
+def _exported(arguments: Mapping[str, Any]) -> Record | Records:
+    if not arguments.get("path"):
+        raise ParameterError("Export-LMRun needs -Path, the journal of the run.", parameter="Path")
     path = str(pathlib.Path(arguments["path"]).expanduser())
     wanted = [_outcome(name) for name in arguments.get("outcome", ())]
     items = (item for item in _items(path) if not wanted or any(fits.match(str(item["Outcome"])) for fits in wanted))
     if "file_path" in arguments:
-        emitted: Any = _written(pathlib.Path(arguments["file_path"]).expanduser(), items, bool(arguments.get("force")))
-    else:
-        emitted = Records("LMRunItem", [Record("LMRunItem", item, title="Key") for item in items])
-    if "out_variable" in arguments:
-        assign(door, arguments["out_variable"], emitted)
-    return emitted
+        return _written(pathlib.Path(arguments["file_path"]).expanduser(), items, bool(arguments.get("force")))
+    return Records("LMRunItem", [Record("LMRunItem", item, title="Key") for item in items])
 
 
 def _outcome(name: str) -> re.Pattern[str]:
@@ -220,7 +219,7 @@ def _written(target: pathlib.Path, items: Iterable[dict[str, Any]], force: bool)
     try:
         handle, name = tempfile.mkstemp(dir=target.absolute().parent, prefix=f".{target.name}.")
     except OSError as error:
-        raise ParameterError(f"{target} cannot be written: {error.strerror}.", parameter="FilePath") from None
+        raise _unwritable(target, error) from None
     temporary = pathlib.Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
@@ -228,10 +227,18 @@ def _written(target: pathlib.Path, items: Iterable[dict[str, Any]], force: bool)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _unwritable(target, error) from None
         raise
     return Record("LMRunExport", {"File": str(target), "Items": count}, title="File")
+
+
+def _unwritable(target: pathlib.Path, error: OSError) -> ParameterError:
+    return ParameterError(
+        f"{one_line(str(target), 200)} cannot be written: {error.strerror or error}.", parameter="FilePath"
+    )
 
 
 def _write_lines(file: TextIO, items: Iterable[dict[str, Any]]) -> int:

@@ -19,12 +19,12 @@ from typing import Any, Final
 from lmfunction._confirmation import ask_for
 from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
-from lmfunction._failures import act_on_error
-from lmfunction._gathered import gather, is_dry, refuse_exclusive
+from lmfunction._failures import carried_out
+from lmfunction._gathered import Gathered, is_dry
 from lmfunction._journal import Journal, given_back
 from lmfunction._kept_run import OPEN, pages, stored
 from lmfunction._ledger import HANDED_OVER, Entry, Settlement
-from lmfunction._notices import Notices, WhatIf, assign, check_assignable, empty_lists
+from lmfunction._notices import Notices, WhatIf
 from lmfunction._params import Cmdlet
 from lmfunction._record import Record
 from lmfunction._run_opening import Opened, resume
@@ -52,22 +52,14 @@ def run_transfer(cmdlet: Cmdlet, values: Mapping[str, Any], engine: Engine, door
 
     Raises ParameterError, and JournalError for a journal or a report that cannot be used: nothing is changed then.
     """
-    refuse_exclusive(cmdlet, values)
-    gathered = gather(cmdlet, values, engine)
-    arguments = gathered.arguments
-    check_assignable(arguments, door)
-    empty_lists(arguments, door)
-    for name in _NEEDED[cmdlet.name]:
-        if not arguments.get(cmdlet.by_name[name].target):
-            raise ParameterError(f"{cmdlet.name} needs -{name}.", parameter=name)
-    try:
-        emitted = _STEPS[cmdlet.name](arguments, engine, door)
-    except LMError as error:
-        act_on_error(error, gathered, door)
-        return NOTHING
-    if "out_variable" in arguments and emitted is not NOTHING:
-        assign(door, arguments["out_variable"], emitted)
-    return emitted
+
+    def step(gathered: Gathered) -> Any:
+        for name in _NEEDED[cmdlet.name]:
+            if not gathered.arguments.get(cmdlet.by_name[name].target):
+                raise ParameterError(f"{cmdlet.name} needs -{name}.", parameter=name)
+        return _STEPS[cmdlet.name](gathered.arguments, engine, door)
+
+    return carried_out(cmdlet, values, engine, door, step)
 
 
 def _export(arguments: Mapping[str, Any], engine: Engine, door: Door) -> Any:

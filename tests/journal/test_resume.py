@@ -337,6 +337,24 @@ def test_an_outcome_that_is_none(session: lm.Session, journal: str) -> None:
         session.get_lm_run("")
 
 
+def test_what_cannot_be_looked_at_or_written(session: lm.Session, journal: str, tmp_path: Path) -> None:
+    """-ErrorAction holds for the cmdlets of runs, too; a disk that is full is told, and leaves no half file."""
+    resource = pytest.importorskip("resource")
+    session.invoke_lm("exported", input_object=[{"n": n, "pad": "x" * 10_000} for n in range(8)], journal=journal)
+    assert session.get_lm_run(f"{journal}.none", error_action="SilentlyContinue") is None
+    assert session.export_lm_run(f"{journal}.none", error_action="SilentlyContinue") is None
+    with pytest.raises(lm.ParameterError, match="needs -Path"):
+        session.export_lm_run()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(lm.ParameterError, match=r"all\.jsonl cannot be written: File too large"):
+            session.export_lm_run(journal, str(tmp_path / "all.jsonl"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path.name for path in tmp_path.iterdir() if "all" in path.name] == []
+
+
 def test_how_a_run_stands_at_a_glance(session: lm.Session, journal: str) -> None:
     """The table has every outcome that there is; a run that ended early says how it goes on."""
     with pytest.raises(lm.BulkError, match="The line with -Resume goes on from there"):
