@@ -17,7 +17,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
-import distributed
 import pytest
 from counting import Served
 from ctrl_c import ctrl_c_when
@@ -53,7 +52,9 @@ class Programs:
         self._begun: list[subprocess.Popen[bytes]] = []
         self.scheduler = self._begin("dask_scheduler", "--host", "127.0.0.1", "--port", "0")
         self.add_worker()
-        self.client = distributed.Client(scheduler_file=self._file, timeout=60, set_as_default=False)
+        from distributed import Client
+
+        self.client = Client(scheduler_file=self._file, timeout=60, set_as_default=False)
         self.client.wait_for_workers(1, timeout=60)
         self.address = self.client.scheduler.address
 
