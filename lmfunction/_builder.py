@@ -16,6 +16,7 @@ from lmfunction._door import NOTHING, Door
 from lmfunction._engine import Engine
 from lmfunction._gathered import gather
 from lmfunction._hooks import Hooks, HttpRequest, add_interceptor
+from lmfunction._invoke_stage import InvokeStage
 from lmfunction._mask import shown_value
 from lmfunction._model import InvokeResult
 from lmfunction._params import Kind, Parameter
@@ -23,7 +24,6 @@ from lmfunction._pipeline import Flow, Stage, Stopped
 from lmfunction._request import InvokeRequest
 from lmfunction._retry import RetryPolicy
 from lmfunction._session import Session, call, default_session, python_door
-from lmfunction._stages import InvokeStage
 from lmfunction._table import INVOKE
 from lmfunction._text import did_you_mean, one_line
 from lmfunction._unset import UNSET

@@ -11,9 +11,10 @@ from lmfunction._cmdlets import prepare
 from lmfunction._conditions import is_expression
 from lmfunction._gathered import gather
 from lmfunction._history import History
+from lmfunction._invoke_stage import InvokeStage
 from lmfunction._pipeline import Stage
 from lmfunction._selecting import is_name_list, names_of
-from lmfunction._stages import InvokeStage, VerbStage
+from lmfunction._stages import VerbStage
 from lmfunction._table import INVOKE
 from lmfunction._text import did_you_mean
 from lmfunction._wire import RESULT_MEMBERS

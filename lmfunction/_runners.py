@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lmfunction import _measure, _publish, _stages, _topics
+from lmfunction import _invoke_stage, _measure, _publish, _topics
 from lmfunction._audit_reading import get_audit
 from lmfunction._destination_records import get_records
 from lmfunction._door import Door
@@ -73,7 +73,7 @@ def _profiles(cmdlet: Cmdlet) -> Runner:
 def _runs(cmdlet: Cmdlet) -> Runner:
     def run_it(values: Mapping[str, Any], engine: Engine, door: Door, on_result: OnResult) -> Any:
         if cmdlet.name == "Resume-LMRun":
-            return _stages.resume(cmdlet, values, engine, door, on_result)
+            return _invoke_stage.resume(cmdlet, values, engine, door, on_result)
         if cmdlet.name == "Import-LMRun" or "StepFunctions" in values:
             from lmfunction._run_transfer import run_transfer
 
@@ -95,7 +95,7 @@ def _jobs(cmdlet: Cmdlet) -> Runner:
 
 
 _RUNNERS: dict[str, Runner] = {
-    INVOKE.name: _stages.invoke,
+    INVOKE.name: _invoke_stage.invoke,
     MEASURE.name: _measure.measure,
     PUBLISH.name: _publish_function,
     GET_HELP.name: _get_help,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmfunction._json_lines import JsonText, ResultRecord, read_objects
-from lmfunction._stages import bind_object
+from lmfunction._piped import bind_object
 from lmfunction.errors import LMError
 
 RESULT = {"StatusCode": 200, "Payload": {"n": 1}, "RequestId": "r", "Attempts": 1, "ElapsedMs": 1.5}
