@@ -69,7 +69,7 @@ def test_a_task_is_repeated(
 ) -> None:  # fmt: skip
     """Leave given again: of a sender that Dask runs a second time while the first goes on, both run the same items."""
     client.run(_call_once, served.url)
-    served.set(delay=0.2)
+    served.set(delay=0.5)  # the second begins before the first has its first answers
     starts = Cluster.start
 
     def start(self: Cluster, function: Any, task: Any, worker: str) -> Any:
@@ -87,16 +87,16 @@ def test_a_task_is_repeated(
             ALL[mutation](patch)
         try:
             run = lm.invoke_lm(
-                "f", input_object=[{"n": first + n} for n in range(400)], journal=str(tmp_path / "run.db"),
+                "f", input_object=[{"n": first + n} for n in range(200)], journal=str(tmp_path / "run.db"),
                 engine=client, throttle_limit=40, error_action="Continue", **place,
             )  # fmt: skip
         except lm.BulkError as error:  # some are unknown
             run = error.result
     if mutation:
         with pytest.raises(AssertionError, match="ran twice"):
-            check(run, ran(400), 40)
+            check(run, ran(200), 40)
     else:
-        check(run, ran(400), 40)
+        check(run, ran(200), 40)
 
 
 def test_a_death_is_ignored(doomed: Any, served: Served, first: int, tmp_path: Path) -> None:
