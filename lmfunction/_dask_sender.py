@@ -22,6 +22,7 @@ from lmfunction._identity import ask_sts
 from lmfunction._item import Item
 from lmfunction._ledger import Committed, Entry, Settlement
 from lmfunction._line import Line
+from lmfunction._open_files import connections_at_a_time
 from lmfunction._retry import RetryPolicy
 from lmfunction._run_items import Kept
 from lmfunction._sending import Address, Sending
@@ -163,7 +164,7 @@ class _Sender:
             raise TransportError(f"A worker can send over ordinary connections only: {line}.", sent=False)
         self._line = line
         self._key = SigningKey(self._transport.credential(), line.region)
-        traffic = Traffic(self._task["limit"], random.random, time.monotonic())
+        traffic = Traffic(connections_at_a_time(self._task["limit"]), random.random, time.monotonic())
         self._engine = HttpEngine(
             traffic, RetryPolicy(), ledger=self._ledger, at_least_once=self._task["at_least_once"]
         )

@@ -42,12 +42,20 @@ class _PatientConnections(Connections):
         super().__init__()
         self._connections = connections
         self._owner = threading.current_thread()
+        # One for each, as there is of those behind: a run tells by them how many places its calls go to.
+        self._made: dict[Transport, _PatientTransport] = {}
 
     def transport(self, place: Place) -> Transport:
-        return _PatientTransport(self._connections.transport(place), self._owner)
+        return self._waited_for(self._connections.transport(place))
 
     def renewed(self, place: Place) -> Transport:
-        return _PatientTransport(self._connections.renewed(place), self._owner)
+        return self._waited_for(self._connections.renewed(place))
+
+    def _waited_for(self, transport: Transport) -> Transport:
+        found = self._made.get(transport)
+        if found is None:
+            found = self._made[transport] = _PatientTransport(transport, self._owner)
+        return found
 
     def close(self) -> None:
         self._connections.close()

@@ -72,6 +72,24 @@ def test_at_the_terminal(client: Any, environment: None, first: int, ran: Ran, t
     assert [*ran(4).values()] == [1] * 4
 
 
+def test_in_xonsh(client: Any, environment: None, first: int, ran: Ran, tmp_path: Path) -> None:
+    """What a pipe brings goes to a scheduler's address; objects of the shell to its client."""
+    address = client.scheduler.address
+    pytest.importorskip("xonsh")
+    (tmp_path / "items.jsonl").write_text("".join(f'{{"n": {first + n}}}\n' for n in range(4)))
+    (tmp_path / "lines.xsh").write_text(
+        f"xontrib load lmfunction\nfrom distributed import Client\nclient = Client({address!r})\n"
+        f"items = [{{'n': {first + 4}}}, {{'n': {first + 5}}}]\n"
+        f"cat items.jsonl | invoke_lm -FunctionName f -Journal a.db -Engine {address} -Select Payload.n\n"
+        "invoke_lm! f -InputObject $items -Journal b.db -Engine $client -Select Payload.n\n"
+    )
+    line = [sys.executable, "-m", "xonsh", "--no-rc", "lines.xsh"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.split() == [str(first + n) for n in range(6)]
+    assert [*ran(6).values()] == [1] * 6
+
+
 def threads() -> list[str]:
     """Those of runs and of clients."""
     return sorted(t.name for t in threading.enumerate() if t.name.startswith(("invoke-", "IO loop")))
