@@ -128,10 +128,9 @@ def ready_many(
             ),
             None if terms.out_file is None or batch.dry else OutFile(terms.out_file),
         )
-        name = " ".join(str(bind.values.get(part)) for part in ("FunctionName", "EndpointUrl", "ProfileName", "Region"))
         own = behind or door
         delivery = Delivery(terms.at_least_once, kept, cluster, terms.share_credential)
-        senders = Senders(engine, own, terms.limit, delivery, name)
+        senders = Senders(engine, own, terms.limit, delivery)
         feeding = Feeding(run, senders, bind, engine, own, on_result, batch, FailureGuard(terms.tolerated), kept)
         ready = ManyCalls(feeding, own, watch, engine.policy.clock)
         if kept is None:

@@ -23,7 +23,7 @@ from lmfunction._journaling import KeptCall
 from lmfunction._kept_run import KeptRun
 from lmfunction._open_files import connections_at_a_time
 from lmfunction._receipts import CommonReceipt, Receipt
-from lmfunction._sending import Sending
+from lmfunction._sending import Address, Sending
 from lmfunction._signing import Signer, SigningKey
 from lmfunction._traffic import NO_SUCCESS, Memory, Traffic
 from lmfunction._ways import Way, Ways
@@ -46,12 +46,12 @@ class Delivery:
 class Senders:
     """The senders of one run. At most `limit` calls are under way, in whatever way they go."""
 
-    def __init__(self, engine: Engine, door: Door, limit: int, delivery: Delivery, name: str) -> None:
+    def __init__(self, engine: Engine, door: Door, limit: int, delivery: Delivery) -> None:
         self.engine = engine
         self.door = door
         self.limit = limit if delivery.cluster is not None else self._allowed(limit, door)
         self.delivery = delivery
-        self.name = name  # of what the window is remembered for
+        self._target: tuple[str, ...] = ()  # what the window is remembered for
         self.crew = Crew(engine, self.limit, at_least_once=delivery.at_least_once)
         self.wired: HttpEngine | DaskEngine | None = None
         self.common: CommonReceipt | None = None
@@ -208,7 +208,7 @@ class Senders:
             self.delivery.cluster.close()
         if self.wired is not None:
             self.wired.abandon()
-            _MEMORY.keep(self.name, self.wired.traffic)
+            _MEMORY.keep(self._target, self.wired.traffic)
         if self.common is not None:
             self.common.close()
 
@@ -226,7 +226,8 @@ class Senders:
 
     def _engine_of(self, first: Sending) -> HttpEngine | DaskEngine:
         policy, delivery = self.engine.policy, self.delivery
-        traffic = Traffic(self.limit, policy.random, policy.clock(), _MEMORY.recall(self.name))
+        self._target = self._target_of(first.address)
+        traffic = Traffic(self.limit, policy.random, policy.clock(), _MEMORY.recall(self._target))
         ledger = None if delivery.kept is None else delivery.kept.journal
         if delivery.cluster is None:
             return HttpEngine(traffic, policy, ledger=ledger, at_least_once=delivery.at_least_once)
@@ -236,6 +237,12 @@ class Senders:
         shared = delivery.share_credential or way.place.embedded
         task = task_of(way.transport, plan.known_account, way.key.credential if shared and way.key else None)
         return DaskEngine(delivery.cluster, task, traffic, ledger, self.door, at_least_once=delivery.at_least_once)
+
+    def _target_of(self, address: Address) -> tuple[str, ...]:
+        """What a limit of Lambda's is for, as far as is known here: a function, in a place, called by somebody."""
+        key = next(way.key for way in self._ways.all if way.line is address.line)
+        whose = "" if key is None else key.credential.access_key
+        return address.line.url, address.line.region, address.signer.path, whose
 
     def _check_for_workers(self, call: Call, way: Way) -> None:
         """Raises ParameterError for a call that the workers of a cluster cannot make as it would be made here."""

@@ -12,7 +12,7 @@ Everything is of one thread, and told the time by its caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,14 +57,14 @@ class Memory:
     clock: Callable[[], float]
 
     def __post_init__(self) -> None:
-        self._kept: dict[str, tuple[float, Remembered]] = {}
+        self._kept: dict[Hashable, tuple[float, Remembered]] = {}
 
-    def recall(self, name: str) -> Remembered | None:
+    def recall(self, name: Hashable) -> Remembered | None:
         """What is known of `name`, when that is not long ago."""
         found = self._kept.get(name)
         return found[1] if found is not None and self.clock() - found[0] < REMEMBERED else None
 
-    def keep(self, name: str, traffic: Traffic) -> None:
+    def keep(self, name: Hashable, traffic: Traffic) -> None:
         """Keeps what a run of `name` learned."""
         self._kept[name] = (self.clock(), Remembered(traffic.window, traffic.throttled_count > 0))
 
