@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lmfunction._card_list import CardList
 from lmfunction._model import InvokeResult, Outcome
 from lmfunction._redact import NONE, Redaction
 from lmfunction._text import one_line
@@ -86,7 +87,7 @@ class Item:
         return str(self.error).partition("\n")[0] if self.error is not None else "not sent"
 
 
-class ItemList(list[Item]):
+class ItemList(CardList[Item]):
     """Items of a run that have something in common: a list that shows itself as a table.
 
     `redaction` is what the run's results hide; None where nobody knows, and no input is shown then.
@@ -105,16 +106,7 @@ class ItemList(list[Item]):
 
         return items_card(self)
 
-    def __repr__(self) -> str:
+    def in_one_line(self) -> str:
+        """What they are, for where there is no room for the card."""
         counts = collections.Counter(item.outcome.value for item in self)
         return f"<{len(self):,} items{''.join(f', {name} {count:,}' for name, count in counts.items())}>"
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        # IPython has a printer for lists, which it asks before the bundle; inside another object one line is enough.
-        outermost = len(getattr(printer, "stack", ())) <= 1
-        printer.text(self._repr_mimebundle_({"text/plain"})[0]["text/plain"] if outermost else repr(self))
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        from lmfunction._render import mime_bundle
-
-        return mime_bundle(self.card, lambda: repr(self), include, exclude)

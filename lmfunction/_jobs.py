@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, Final, Literal
 
+from lmfunction._card_list import CardList
 from lmfunction._progress import Progress
 from lmfunction._text import one_line
 from lmfunction._thread_interrupts import Watch, watched
@@ -230,7 +231,7 @@ class Job:
         return mime_bundle(self.card, lambda: repr(self), include, exclude)
 
 
-class JobList(list[Job]):
+class JobList(CardList[Job]):
     """Jobs: a list that shows itself as a table."""
 
     def pipeline_objects(self) -> Iterator[Job]:
@@ -247,22 +248,13 @@ class JobList(list[Job]):
 
         return jobs_card(self)
 
-    def __repr__(self) -> str:
+    def in_one_line(self) -> str:
+        """What they are, for where there is no room for the card."""
         return (
             f"<{len(self)} job{'' if len(self) == 1 else 's'}: {', '.join(f'{job.id} {job.state}' for job in self)}>"
             if self
             else "<no jobs>"
         )
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        # IPython has a printer for lists, which it asks before the bundle; inside another object one line is enough.
-        outermost = len(getattr(printer, "stack", ())) <= 1
-        printer.text(self._repr_mimebundle_({"text/plain"})[0]["text/plain"] if outermost else repr(self))
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        from lmfunction._render import mime_bundle
-
-        return mime_bundle(self.card, lambda: repr(self), include, exclude)
 
 
 class Jobs:

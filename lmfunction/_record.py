@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, Self
 
+from lmfunction._card_list import CardList
 from lmfunction._params import snake_case
 from lmfunction._redact import NONE, Redaction
 from lmfunction._render.card import Card, Section, Tone
@@ -143,7 +144,7 @@ class Record(Mapping[str, Any]):
         return mime_bundle(self.card, lambda: repr(self), include, exclude)
 
 
-class Records(list[Any]):
+class Records(CardList[Any]):
     """Records of one type: a list that shows itself as a table."""
 
     def __init__(self, type_name: str, records: Iterable[Any] = ()) -> None:
@@ -151,7 +152,8 @@ class Records(list[Any]):
         self._type = type_name
         self._redaction = NONE
 
-    def __repr__(self) -> str:
+    def in_one_line(self) -> str:
+        """What they are, for where there is no room for the card."""
         names = ", ".join(map(_label, self[:5]))
         more = ", …" if len(self) > 5 else ""
         return one_line(self._redaction.text(f"<{len(self)} {self._type}: {names}{more}"), 160) + ">"
@@ -193,16 +195,6 @@ class Records(list[Any]):
             summary={"type": self._type, "count": len(self)},
             redaction=self._redaction,
         )
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        # IPython has a printer for lists, which it asks before the bundle; inside another object one line is enough.
-        outermost = len(getattr(printer, "stack", ())) <= 1
-        printer.text(self._repr_mimebundle_({"text/plain"})[0]["text/plain"] if outermost else repr(self))
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        from lmfunction._render import mime_bundle
-
-        return mime_bundle(self.card, lambda: repr(self), include, exclude)
 
 
 def recorded(type_name: str, value: Any) -> Any:

@@ -11,7 +11,7 @@ WITH_CARDS: Final = (
     ("lmfunction._stream_result", "StreamResult"),
     ("lmfunction._bulk_result", "BulkResult"),
     ("lmfunction._record", "Record"),
-    ("lmfunction._record", "Records"),
+    ("lmfunction._card_list", "CardList"),
     ("lmfunction._client", "Plan"),
     ("lmfunction._operation_plan", "OperationPlan"),
     ("lmfunction._batch_plan", "BatchPlan"),
@@ -21,7 +21,6 @@ WITH_CARDS: Final = (
     ("lmfunction._measure", "PlannedMeasurement"),
     ("lmfunction._sinks", "Formatted"),
     ("lmfunction._jobs", "Job"),
-    ("lmfunction._jobs", "JobList"),
     ("lmfunction.errors", "LMError"),
 )
 _ERRORS: Final = WITH_CARDS[-1]
