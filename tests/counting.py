@@ -55,6 +55,7 @@ class Ledger:
             "most": self.most,
             "busy": self.busy,
             "connections": self.connections,
+            "open": Connection.open,
             "executions": self.executions,
             "refusals": self.refusals,
         }
@@ -88,6 +89,8 @@ class Ledger:
 class Connection(asyncio.Protocol):
     """One connection: whole requests in, answers out, one after the other."""
 
+    open = 0  # of all connections
+
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
         self.data = b""
@@ -96,8 +99,13 @@ class Connection(asyncio.Protocol):
         """The other end is there."""
         self.transport = transport
         self.ledger.connections += 1
+        Connection.open += 1
         with contextlib.suppress(OSError):
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The other end is gone."""
+        Connection.open -= 1
 
     def data_received(self, data: bytes) -> None:
         """Bytes; a whole request is answered."""

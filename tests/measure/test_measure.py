@@ -281,7 +281,10 @@ def test_ctrl_c_keeps_what_was_measured(limit: int, fake: Fake) -> None:
         release.set()
     found = caught.value.result
     assert found is names["m"]
-    assert [sample.number for sample in found.samples] == [1, 2, 3, 4, 5]
+    numbers = [sample.number for sample in found.samples]
+    assert len(numbers) == 5
+    assert max(numbers) <= 4 + limit  # calls under way together may be answered out of turn
+    assert numbers == sorted(numbers)
     assert caught.value.sent is None
     running = "1 call" if limit == 1 else "4 calls"
     assert f"Stopped after 5 calls of 100. {running} may still be running" in str(caught.value)
