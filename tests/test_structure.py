@@ -164,23 +164,23 @@ def test_public_functions_and_methods_have_docstrings() -> None:
     """Whatever has no underscore in its name says what it gives."""
     bare = []
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        inner = _inner(tree)
+        for node in ast.walk(tree):
             named = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
-            if named and not _is_inner(path, node) and ast.get_docstring(node) is None:
+            if named and node not in inner and ast.get_docstring(node) is None:
                 bare.append(f"{path.relative_to(PACKAGE)}:{node.lineno} {node.name}")
     assert bare == []
 
 
-def _is_inner(path: Path, node: ast.AST) -> bool:
-    """Whether `node` stands inside a function or a private class, or overrides what a base class documents."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def _inner(tree: ast.AST) -> set[ast.AST]:
+    """What stands inside a function or a private class."""
+    found: set[ast.AST] = set()
     for outer in ast.walk(tree):
         private = isinstance(outer, ast.ClassDef) and outer.name.startswith("_")
         if isinstance(outer, ast.FunctionDef) or private:
-            for inner in ast.walk(outer):
-                if inner is not outer and getattr(inner, "lineno", 0) == getattr(node, "lineno", -1):
-                    return True
-    return False
+            found.update(node for node in ast.walk(outer) if node is not outer)
+    return found
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
