@@ -181,18 +181,22 @@ class LazyCmdlet(Cmdlet):
 
     @property
     def synopsis(self) -> str:
+        """What it does, in a sentence."""
         return self._made.synopsis
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
+        """Its parameters, in the order of help."""
         return self._made.parameters
 
     @property
     def body(self) -> str | None:
+        """The parameter that a cell's body feeds; None where there is none."""
         return self._made.body
 
     @property
     def examples(self) -> tuple[Example, ...]:
+        """Its examples."""
         return self._made.examples
 
 

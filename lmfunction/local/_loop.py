@@ -464,6 +464,7 @@ def run_awslambdaric() -> NoReturn:
 
 
 def main() -> NoReturn:
+    """Handles invocations until its server ends it."""
     global _current_request, _current_tenant
     die_with_server(int(sys.argv[1]))
     for stream in (sys.stdout, sys.stderr):
