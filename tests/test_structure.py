@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import subprocess
 import sys
@@ -31,7 +32,7 @@ def room_of(path: Path) -> str:
 
 def runtime_imports(path: Path) -> set[str]:
     """The rooms that a file imports when it runs, also inside functions; not those for type checkers only."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     for_types = {
         id(inner)
         for node in ast.walk(tree)
@@ -55,6 +56,12 @@ def runtime_imports(path: Path) -> set[str]:
 
 
 FILES = sorted(p for p in PACKAGE.rglob("*.py") if "samples" not in p.parts)
+
+
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    """The syntax tree of a module."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -93,7 +100,7 @@ def test_a_library_is_known_in_its_rooms_only(library: str, homes: set[str]) -> 
     """Only the door knows IPython, only `_yaml` knows YAML, only the bottom of the client knows the AWS SDK."""
     users = set()
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
             if any(name.partition(".")[0] == library for name in names):
@@ -169,7 +176,7 @@ def test_public_functions_and_methods_have_docstrings() -> None:
     for path in FILES:
         if path.parent.name == "samples":  # handlers as their authors write them
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = tree_of(path)
         inner = _inner(tree)
         for node in ast.walk(tree):
             named = isinstance(node, DEFINITIONS) and not node.name.startswith("_") and not _is_setter(node)
