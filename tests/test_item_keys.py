@@ -58,7 +58,7 @@ def test_a_file_is_looked_through_and_not_held(tmp_path: Path) -> None:
     assert sum(value["id"] for value in apart) == sum(range(3_000))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 1_000_000
+    assert peak < 2_000_000  # the file has 3 MB
     path.write_text('{"id": 1}\n{"id": 2}\n{"id": 1}\n')
     with pytest.raises(ParameterError, match="1: items 1 and 3"):
         told_apart(ItemsFile(path, skip_invalid=False, tell=lambda _: None), "id", at_hand=True)

@@ -68,9 +68,9 @@ def _leaf(value: object, limit: int, redaction: Redaction) -> str:
     if isinstance(value, str):
         return quoted(value, limit, redaction)
     if isinstance(value, int):
-        return redaction.text(_integer(value, limit))
+        return line(_integer(value, limit), limit, redaction)  # what stands for a secret may be anything, too
     if isinstance(value, float):
-        return redaction.text(_float(value))
+        return line(_float(value), limit, redaction)
     if isinstance(value, bytes | bytearray | memoryview):
         return _binary(value, limit, redaction)
     if isinstance(value, dict | list | tuple | set | frozenset):
@@ -95,4 +95,4 @@ def _float(value: float) -> str:
 
 def _binary(value: bytes | bytearray | memoryview, limit: int, redaction: Redaction) -> str:
     text = redaction.text(repr(bytes(value[: limit + EDGE])))
-    return f"<{size(len(value))} of bytes: {shorten(text, limit)}>"
+    return f"<{size(len(value))} of bytes: {one_line(text, limit)}>"

@@ -274,6 +274,13 @@ def kept(found, page, controls):
     assert len(line) <= 200
 
 
+@pytest.mark.parametrize("payload", [b"[0]", b'{"a": 1.0}', b"\xff0"])
+def test_what_stands_for_a_secret_is_made_safe_too(page, controls, payload):
+    """Wherever it stands: also for digits of a number, and in bytes."""
+    redaction = Redaction(secrets=(("0", "\x1f\n"),))
+    kept(InvokeResult(InvokeRequest("f", b""), 200, payload, redaction=redaction), page, controls)
+
+
 @given(results)
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_result_shows_its_card(page, controls, value):
