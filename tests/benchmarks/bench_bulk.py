@@ -139,8 +139,8 @@ def told(name: str, figure: str, ratio: float, budget: str, good: bool) -> int:
 def cpu_rows(limit: int, certificate: tuple[Path, Path], folder: Path) -> int:
     """CPU a call with TLS against the peers, without and with a journal.
 
-    The peers' connections are open when they are measured, ours are opened by each run: where there are many, a run has
-    more calls, so that it is a call that is measured and not the handshakes.
+    Everybody's connections are open when they are measured. What a run of ours takes to begin and to end is among what
+    is measured: where many go at a time it has more calls, so that it is a call that is measured.
     """
     ours_calls = max(OUR_CALLS, 100 * limit)
     os.environ["AWS_CA_BUNDLE"] = str(certificate[0])
