@@ -20,6 +20,7 @@ _LOCAL: Final = "local"
 _DASK: Final = "dask"
 _CURE: Final = "pip install 'lmfunction[dask]'"
 _CONNECT = 10.0  # seconds that the scheduler is given to be reached
+_TRIES: Final = 3
 
 
 @dataclass(frozen=True)
@@ -109,18 +110,29 @@ def cluster_of(value: Any) -> Cluster | None:
 
 def _reached(address: str) -> Cluster:
     """The cluster whose scheduler is at `address`. Raises ParameterError."""
-    from distributed import Client
-
     shown = one_line(address, 80)
     try:
         if (kind := _kind_at(address)) not in (None, "Scheduler"):
             raise LMError(f"a {kind} answers there, not a scheduler")
-        return Cluster(Client(address, timeout=_CONNECT, set_as_default=False), own=True)
+        return Cluster(_client(address), own=True)
     except Exception as error:
         cure = ""
         if address.startswith(("tls:", "wss:")):
             cure = " Give a Client that was made with the cluster's certificates, or name them in Dask's settings."
         raise ParameterError(f"Engine: {shown} cannot be reached: {_told(error)}.{cure}", parameter="Engine") from error
+
+
+def _client(address: str) -> Any:
+    """A client of the scheduler at `address`. Raises whatever Dask does."""
+    from distributed import Client
+
+    for left in reversed(range(_TRIES)):
+        try:
+            return Client(address, timeout=_CONNECT, set_as_default=False)
+        except AssertionError:  # Dask's client takes its greeting alone; a scheduler that is busy may add to it
+            if not left:
+                raise
+    raise AssertionError
 
 
 def _kind_at(address: str) -> str | None:

@@ -11,12 +11,15 @@ import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
+import cloudpickle
 from counting import Served
 
 import lmfunction as lm
+
+T = TypeVar("T")
 
 
 @contextlib.contextmanager
@@ -33,6 +36,24 @@ def local_cluster(workers: int = 2) -> Iterator[Any]:
         Client(cluster) as client,
     ):
         yield client
+
+
+def by_value(function: Callable[..., T]) -> Callable[..., T]:
+    """The function as workers can take it that cannot import its module."""
+    module = sys.modules[function.__module__]
+    cloudpickle.register_pickle_by_value(module)
+    try:
+        pickled = cloudpickle.dumps(function)
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
+
+    def call(*args: Any, **keywords: Any) -> T:
+        import cloudpickle
+
+        found: T = cloudpickle.loads(pickled)(*args, **keywords)
+        return found
+
+    return call
 
 
 def pids(client: Any) -> dict[str, int]:

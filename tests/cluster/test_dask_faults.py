@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from cluster.cluster_runs import by_value
 from counting import Served
 from ctrl_c import ctrl_c_when
 
@@ -229,13 +230,13 @@ def test_workers_with_another_account(client: Any, cloud: str, tmp_path: Path, m
         assert caught.value.result.summary()["NOT_SENT"] == 30
         assert {account for service, account in _Cloud.asked if service == "sts"} == {STAGING, PRODUCTION}
         assert [service for service, _ in _Cloud.asked if service == "lambda"] == []
-        client.run(_sign_as, "AKIAPRODUCTION", workers=workers[:1])
+        client.run(by_value(_sign_as), "AKIAPRODUCTION", workers=workers[:1])
         with pytest.warns(lm.LMWarning, match=f"{workers[1]} sends nothing: .*{told}"):
             run = lm.invoke_lm("f", journal=path, resume=True, engine=client, throttle_limit=1, **line)
         assert run.summary()["OK"] == 30
         assert [account for service, account in _Cloud.asked if service == "lambda"] == [PRODUCTION] * 30
     finally:
-        client.run(_sign_as, "AKIDEXAMPLE")
+        client.run(by_value(_sign_as), "AKIDEXAMPLE")
 
 
 def _without_lmfunction(present: bool) -> None:
@@ -250,13 +251,13 @@ def _without_lmfunction(present: bool) -> None:
 
 def test_workers_without_lmfunction(client: Any, place: dict[str, Any], tmp_path: Path) -> None:
     """What is missing there is told; Dask does not end them for it."""
-    client.run(_without_lmfunction, present=False)
+    client.run(by_value(_without_lmfunction), present=False)
     try:
         with pytest.raises(lm.BulkError, match="lmfunction must be installed there as it is here"):
             lm.invoke_lm("f", input_object=[{}], journal=str(tmp_path / "run.db"), engine=client, **place)
         assert len(client.ncores()) == 2
     finally:
-        client.run(_without_lmfunction, present=True)
+        client.run(by_value(_without_lmfunction), present=True)
 
 
 @pytest.mark.parametrize(

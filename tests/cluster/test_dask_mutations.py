@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster.cluster_runs import check, killed_run
+from cluster.cluster_runs import by_value, check, killed_run
 from cluster.mutations import ALL
 from counting import Served
 from journal.invariants import violations_while_open
@@ -92,7 +92,7 @@ def test_a_task_is_repeated(
     client: Any, served: Served, place: dict[str, Any], first: int, ran: Ran, when: When, tmp_path: Path
 ) -> None:
     """No item runs twice."""
-    client.run(_call_once, served.url)
+    client.run(by_value(_call_once), served.url)
     served.set(delay=0.5)  # the second begins before the first has its first answers
     check(repeated(client, place, first, when, tmp_path / "run.db", ""), ran(200), 40)
 
@@ -101,7 +101,7 @@ def test_leave_is_given_again(
     client: Any, served: Served, place: dict[str, Any], first: int, ran: Ran, when: When, tmp_path: Path
 ) -> None:
     """Both tasks run the same items, if not in the first run then in one of the next: they have to meet in time."""
-    client.run(_call_once, served.url)
+    client.run(by_value(_call_once), served.url)
     for attempt in range(8):
         served.set(delay=0.5)
         run = repeated(client, place, first, when, tmp_path / f"{attempt}.db", "leave given again")
@@ -113,7 +113,7 @@ def test_leave_is_given_again(
 
 def test_a_death_is_ignored(doomed: Any, served: Served, first: int, tmp_path: Path) -> None:
     """What a dead worker had leave for runs again where it is another worker's then."""
-    doomed.run(_call_once, served.url)
+    doomed.run(by_value(_call_once), served.url)
     served.set(delay=0.05)
     with pytest.MonkeyPatch.context() as patch:
         ALL["death ignored"](patch)
