@@ -98,7 +98,7 @@ def soak(parent: Parent, stub: Stub, folder: str, items: int, times: int) -> lis
     dice = random.Random(11)
     began, killed = time.monotonic(), 0
     for _ in range(times):
-        after = dice.uniform(0.5, max(1.5, items / 50_000))
+        after = dice.uniform(0.5, max(1.5, items / 80_000))  # so that all find it under way
         killed += one.go(resume=one.exists(), signal=int(signal.SIGKILL), after=after)["status"] == -signal.SIGKILL
     said = one.go(resume=one.exists())["said"]
     if "summary" not in said:
