@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-class CardList(list[T]):
+class CardList(list[T], ABC):
     """A list with a `card()`, and a line that stands for it elsewhere."""
 
+    @abstractmethod
     def card(self) -> Any:
         """The card."""
-        raise NotImplementedError
 
+    @abstractmethod
     def in_one_line(self) -> str:
         """What stands for it where there is no room for the card."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         # Here, not in a subclass: IPython looks for whichever of the two methods is nearer to the object's own class.
